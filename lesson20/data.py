@@ -318,19 +318,18 @@ def set_epoch(
         if hasattr(o, 'set_epoch'): o.set_epoch(epoch); return True
     return False
 
-# %% ../nbs/01_data.ipynb #7b12f7c2
+# %% ../nbs/01_data.ipynb #09363f6a
 def skip_batches(
     dl, # any loader
     n:int, # batches of this epoch that are done
 ): # iterator over the batches from number `n` on; the skipping is over when it is returned
     "The rest of an epoch"
     if n < 0: raise ValueError(f'n is {n}: batches are counted from 0')
-    return _rest(dl, n)
-
-def _rest(dl, n):
     s = getattr(dl, 'batch_sampler', None)
-    if isinstance(s, EpochSampler): s.skip = n; yield from dl
-    else: yield from islice(dl, n, None)
+    if isinstance(s, EpochSampler): s.skip = n
+    it = iter(dl)
+    if not isinstance(s, EpochSampler): next(islice(it, n, n), None)
+    return it
 
 # %% ../nbs/01_data.ipynb #8978f13b
 def _as_dict(b): return b if isinstance(b, dict) else default_collate(b)

@@ -59,7 +59,7 @@ def _readme_cells(nb):
     NBProcessor(nb=nb, procs=[strip_ansi, hide_line, filter_stream_, rm_header_dash, rm_export, clean_magics, hide_], process=True)
     return nb
 
-# %% ../nbs/97_docs.ipynb #2105f647
+# %% ../nbs/97_docs.ipynb #a34dcb5f
 def readme(
     nb_path=None, # the notebook to convert; default: the project's index.ipynb
 )->str: # the text of README.md
@@ -75,8 +75,9 @@ def readme(
         if c.cell_type == 'markdown': c.source = _move_links(c.source, nb_path.parent, cfg.config_path)
     nb.metadata['language_info'] = dict(name='python')
     text, res = MarkdownExporter().from_notebook_node(nbformat.reads(nb2str(nb), 4))
-    if res['outputs']: raise ValueError(f'{nb_path.name} draws {len(res["outputs"])} picture(s): keep them in nbs/assets and show them from Markdown')
-    return f'<!-- written from {cfg.nbs_path.name}/{nb_path.name} by `python -m lesson20.docs`: do not edit -->\n\n' + re.sub(r'\n{3,}', r'\n\n', text.strip()) + '\n'
+    if res['outputs']: raise ValueError(f'{nb_path.name} draws a picture: keep it in nbs/assets and show it from Markdown')
+    head = f'<!-- written from {cfg.nbs_path.name}/{nb_path.name} by `python -m lesson20.docs`: do not edit -->'
+    return head + '\n\n' + re.sub(r'\n{3,}', r'\n\n', text.strip()) + '\n'
 
 # %% ../nbs/97_docs.ipynb #9140d2a7
 def write_readme()->Path: # where README.md is
@@ -96,7 +97,7 @@ def _plain(text):
     text = _attrs.sub(lambda m: m[1] or m[2] or '', text)
     return _nb_link.sub(lambda m: f']({nbpath2html(m[1])}', text)
 
-# %% ../nbs/97_docs.ipynb #6e9549c2
+# %% ../nbs/97_docs.ipynb #82adee7d
 def _plain_cells(nb):
     "Processed notebook `nb` as nbconvert can show it"
     from fastcore.nbio import cell_frontmatter
@@ -108,6 +109,8 @@ def _plain_cells(nb):
         elif c.cell_type == 'code':
             if c.directives.get('echo') == 'false': c.metadata['tags'] = ['remove_input']
             c.remove_directives()
+            for d in (o['data'] for o in c.outputs if 'data' in o):
+                if 'text/markdown' in d: d['text/markdown'] = _plain(''.join(d['text/markdown']))
     return nb
 
 # %% ../nbs/97_docs.ipynb #b36e4c46

@@ -596,17 +596,16 @@ class HasLearnCB(Callback):
     def before_fit(self, learn): "Keep it"; self.learn = learn
     def cleanup_fit(self, learn): "Let go of it"; self.learn = None
 
-# %% ../nbs/02_learner.ipynb #f629f496
+# %% ../nbs/02_learner.ipynb #0b04a991
 class RecorderCB(HasLearnCB):
     "Record after each training batch what the given functions of the recorder return, in `recs`"
     order,skip_lr_find = -5,True # before the schedulers: records the rate that the batch was trained with
     def __init__(self,
         **d # By name, functions that take this callback; `cb.pg` is the optimiser's first parameter group, `cb.learn` the learner
     ): self.d,self.recs = d,{}
-    def before_fit(self, learn):
-        "Start new records"
-        super().before_fit(learn)
-        self.recs,self.pg = {k:[] for k in self.d},learn.opt.param_groups[0]
+    @property
+    def pg(self)->dict: "The optimiser's first parameter group"; return self.learn.opt.param_groups[0]
+    def before_fit(self, learn): "Start new records"; super().before_fit(learn); self.recs = {k:[] for k in self.d}
     def after_batch(self, learn):
         "Record"
         if not learn.training: return

@@ -259,12 +259,12 @@ def _checked(b, name, max_pixels):
     if kind == 'WebP' and b[12:16] == b'VP8X' and b[20] & 2: raise ImageError(f'{name}: an animated WebP; save one frame of it as PNG')
     return kind, *(_clean_png(b) if kind == 'PNG' else (b, kind == 'WebP', None))
 
-# %% ../nbs/00_show.ipynb #8285039a
+# %% ../nbs/00_show.ipynb #01b8c506
 def decode(
     b:bytes, # content of a PNG, JPEG, GIF (its first picture) or WebP file
     name:str='image', # what to call it in an error
     max_pixels:int=100_000_000, # refuse more, before decoding
-)->torch.Tensor: # (c,h,w), c = 1, 3 or 4, uint8 or uint16
+)->torch.Tensor: # (3,h,w), or (4,h,w) with transparency; uint8 or uint16
     "Decode an image upright, or raise an `ImageError` that names it"
     from torchvision.io import decode_image, ImageReadMode as Mode
     try:
@@ -276,9 +276,9 @@ def decode(
     if kind == 'WebP': im = _upright(im, _webp_turn(b))
     return _add_alpha(im, key) if key else im
 
-# %% ../nbs/00_show.ipynb #d2af08ad
+# %% ../nbs/00_show.ipynb #6975e238
 def to_rgb(
-    im:torch.Tensor, # (c,h,w) integers, c = 1, 3 or 4
+    im:torch.Tensor, # (c,h,w) integers, c = 1, 3 or 4 (with transparency)
     bg:float=1., # brightness in 0..1 behind transparent pixels
     alpha:bool=False, # keep transparency as a fourth channel?
 )->torch.Tensor: # float (3,h,w) or (4,h,w) in 0..1
