@@ -27,7 +27,7 @@ def scaled_step(
     scaler.update()
     return bool(ran and ran[0])
 
-# %% ../nbs/04_mixed_precision.ipynb #47b70d47
+# %% ../nbs/04_mixed_precision.ipynb #8be88580
 def cpu_has_bf16()->bool:
     "Whether this CPU has instructions for products of bfloat16 numbers"
     if hasattr(torch.cpu, 'get_capabilities'):
@@ -35,6 +35,7 @@ def cpu_has_bf16()->bool:
         return any(has.get(o, False) for o in ('avx512_bf16','amx_bf16','sve_bf16'))
     return any(getattr(torch.cpu, o, bool)() for o in ('_is_avx512_bf16_supported','_is_amx_tile_supported'))
 
+# %% ../nbs/04_mixed_precision.ipynb #660a4eb6
 def best_dtype(
     device:torch.device|str # Where the model is
 )->torch.dtype: # bfloat16 or float16 if `device` is fast at it, else float32
@@ -76,7 +77,7 @@ def _choose(self:MixedPrecision, device):
     if self.dtype is torch.bfloat16 and best is not torch.bfloat16: _say_once(f'bfloat16 works on {device.type} here, but it may be slower than MixedPrecision().')
     return self.dtype or best
 
-# %% ../nbs/04_mixed_precision.ipynb #cd0c6270
+# %% ../nbs/04_mixed_precision.ipynb #6bcd7a76
 @patch
 def before_fit(self:MixedPrecision, learn):
     "Choose the type, and make autocast and scaler for it"
@@ -90,18 +91,20 @@ def before_fit(self:MixedPrecision, learn):
     self.scaler = (self.make_scaler or torch.amp.GradScaler)(device.type)
     if self._state: self.scaler.load_state_dict(self._state)
 
+# %% ../nbs/04_mixed_precision.ipynb #22da2e87
 @patch
 def cleanup_fit(self:MixedPrecision, learn):
     "Keep the scale for the next fit"
     self._state,self.scaler = self.state_dict().get('scaler'),None
 
-# %% ../nbs/04_mixed_precision.ipynb #32046f85
+# %% ../nbs/04_mixed_precision.ipynb #446572e8
 @patch
 def state_dict(self:MixedPrecision):
     "State of the scaler, if there is one"
     state = self.scaler.state_dict() if self.scaler is not None else self._state
     return dict(scaler=state) if state else {}
 
+# %% ../nbs/04_mixed_precision.ipynb #18705033
 @patch
 def load_state_dict(self:MixedPrecision,
     d:dict # From `state_dict`
