@@ -12,7 +12,8 @@ from lesson20.precision import MixedPrecision, best_dtype
 
 def conv(ni, nf, stride=1): return nn.Sequential(nn.Conv2d(ni, nf, 3, stride=stride, padding=1), nn.BatchNorm2d(nf), nn.ReLU())
 def convnet(nf=32):
-    return nn.Sequential(conv(1,nf), conv(nf,2*nf,2), conv(2*nf,2*nf), conv(2*nf,4*nf,2), conv(4*nf,4*nf), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4*nf,10))
+    return nn.Sequential(conv(1,nf), conv(nf,2*nf,2), conv(2*nf,2*nf), conv(2*nf,4*nf,2), conv(4*nf,4*nf),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4*nf,10))
 def mlp(): return nn.Sequential(nn.Flatten(), nn.Linear(784,1024), nn.ReLU(), nn.Linear(1024,1024), nn.ReLU(), nn.Linear(1024,10))
 
 class StepTimes(Callback):
@@ -31,7 +32,8 @@ def measure(make, batch, rounds=12, skip=2):
     learners = {}
     for name,cb in (('float32',TrainCB()), ('mixed',MixedPrecision())):
         clocks[name] = StepTimes()
-        learners[name] = Learner(make(), DataLoaders([batch],[]), F.cross_entropy, lr=1e-3, cbs=[cb,DeviceCB(device),clocks[name]], opt_func=torch.optim.Adam)
+        cbs = [cb, DeviceCB(device), clocks[name]]
+        learners[name] = Learner(make(), DataLoaders([batch],[]), F.cross_entropy, lr=1e-3, cbs=cbs, opt_func=torch.optim.Adam)
     for _ in range(rounds):
         for learn in learners.values(): learn.fit(1, valid=False, reset_opt=False)
     return {k:[t*1e3 for t in c.times[skip:]] for k,c in clocks.items()}
@@ -46,10 +48,11 @@ if __name__ == '__main__':
     p.add_argument('--write', action='store_true', help='store the table beside this file')
     args = p.parse_args()
     device = default_device()
-    name = torch.cuda.get_device_name() if device.type=='cuda' else f'CPU ({platform.machine()}), torch.get_num_threads() = {torch.get_num_threads()}'
+    name = torch.cuda.get_device_name() if device.type=='cuda' else f'CPU ({platform.machine()}), threads: {torch.get_num_threads()}'
     torch.manual_seed(0)
     xb,yb = torch.randn(128,1,28,28),torch.randint(0,10,(128,))
-    rows = [f'Step time in ms, median (quartiles). {name}, torch {torch.__version__}, mixed = {best_dtype(device)}, {time.strftime("%Y-%m-%d")}.', '',
+    where = f'{name}, torch {torch.__version__}, mixed = {best_dtype(device)}, {time.strftime("%Y-%m-%d")}'
+    rows = [f'Step time in ms, median (quartiles). {where}.', '',
         '| network, batch of 128 | float32 | MixedPrecision() | times faster |', '|---|---|---|---|']
     for k,make in (('5 convolutions', convnet), ('3 wide linear layers', mlp)): rows.append(row(k, measure(make, (xb,yb))))
     print('\n'.join(rows))

@@ -34,11 +34,11 @@ class Callback:
     order = 0 # smaller runs earlier
     skip_lr_find = False # left out while `Learner.lr_find` runs
 
-# %% ../nbs/02_learner.ipynb #8e0bde60
+# %% ../nbs/02_learner.ipynb #d9955c9d
 class CancelFitException(Exception): "Raise it in a callback to end the fit"
 class CancelEpochException(Exception): "Raise it in a callback to go on with the next epoch"
 class CancelBatchException(Exception): "Raise it in a callback to go on with the next batch"
-_cancels = dict(fit=CancelFitException, epoch=CancelEpochException, batch=CancelBatchException)
+_phases = {nm:(f'before_{nm}',f'after_{nm}',f'cleanup_{nm}',c) for nm,c in dict(fit=CancelFitException, epoch=CancelEpochException, batch=CancelBatchException).items()}
 
 # %% ../nbs/02_learner.ipynb #ef404fd3
 def run_cbs(
@@ -74,7 +74,7 @@ class Learner:
         "Whether the model is in training mode"
         return self.model.training
 
-# %% ../nbs/02_learner.ipynb #5393d606
+# %% ../nbs/02_learner.ipynb #a42fda70
 @patch
 def _handlers(self:Learner, nm):
     "The callbacks that have a method `nm` and that method, in `order`"
@@ -88,7 +88,7 @@ def callback(self:Learner,
     method_nm:str # Name of the event
 ):
     "Call `method_nm` of each callback that has it, smallest `order` first"
-    for _,f in self._handlers(method_nm): f(self)
+    for _,f in self._found[method_nm] if method_nm in self._found else self._handlers(method_nm): f(self)
 
 # %% ../nbs/02_learner.ipynb #e680ec13
 _actions = 'predict','get_loss','backward','step','zero_grad'
@@ -114,19 +114,20 @@ def _check_actions(self:Learner, train):
         if not cbs: raise ValueError(f'Nothing here can train: no callback provides `{a}`. Add TrainCB() to cbs.')
         if len(cbs)>1: raise ValueError(f'{" and ".join(cbs)} both provide `{a}`. Keep one of them.')
 
-# %% ../nbs/02_learner.ipynb #7caa1e6c
+# %% ../nbs/02_learner.ipynb #10bc7608
 @patch
 def _phase(self:Learner, nm, body):
     "Run `body` between the `before_` and `after_` events of `nm`, then its `cleanup_` whatever has happened"
-    befores,cancel,reached,err = self._handlers('before_'+nm),_cancels[nm],0,None
+    before,after,cleanup,cancel = _phases[nm]
+    befores,reached,unreached,err = self._handlers(before),0,(),None
     try:
         for reached,(_,f) in enumerate(befores, 1): f(self)
         body()
-        self.callback('after_'+nm)
+        self.callback(after)
     except cancel: pass
     except BaseException as e: err = e
-    unreached = [cb for cb,_ in befores[reached:]]
-    for cb,f in self._handlers('cleanup_'+nm):
+    if reached<len(befores): unreached = [cb for cb,_ in befores[reached:]]
+    for cb,f in self._handlers(cleanup):
         if cb in unreached: continue
         try: f(self)
         except cancel: pass
@@ -175,14 +176,14 @@ def one_epoch(self:Learner,
     set_epoch(self.dl, self.total_epochs)
     self._phase('epoch', self._batches)
 
-# %% ../nbs/02_learner.ipynb #41650699
+# %% ../nbs/02_learner.ipynb #c0138f9b
 @patch
 def _epochs(self:Learner, train, valid):
     for self.epoch in self.epochs:
         if train: self.one_epoch(True)
         if valid:
             with torch.no_grad(): self.one_epoch(False)
-        self.total_epochs += 1
+        self.total_epochs += train
     self._finished = True
 
 @patch
@@ -191,7 +192,7 @@ def _new_opt(self:Learner, lr, reset):
     elif lr is not None:
         for pg in self.opt.param_groups: pg['lr'] = lr
 
-# %% ../nbs/02_learner.ipynb #5e3f453c
+# %% ../nbs/02_learner.ipynb #ffcdf4c1
 @patch
 def fit(self:Learner,
     n_epochs:int=1, # How many epochs
@@ -211,6 +212,7 @@ def fit(self:Learner,
         self._phase('fit', partial(self._epochs, train, valid))
     finally:
         for cb in extra: self.cbs.remove(cb)
+        self._known,self._found = None,{}
         if not self._finished:
             for m,mode in modes: m.training = mode
 
@@ -279,12 +281,11 @@ def default_device(
             _tried[name] = torch.device('cpu')
     return _tried[name]
 
-# %% ../nbs/02_learner.ipynb #1ee57577
+# %% ../nbs/02_learner.ipynb #49eb90e0
 def _walk(f, x):
     if isinstance(x, torch.Tensor): return f(x)
-    if isinstance(x, Mapping): return type(x)({k:_walk(f,v) for k,v in x.items()}) if type(x) is dict else {k:_walk(f,v) for k,v in x.items()}
-    if isinstance(x, tuple) and hasattr(x, '_fields'): return type(x)(*[_walk(f,o) for o in x])
-    if isinstance(x, (list,tuple)): return type(x)([_walk(f,o) for o in x])
+    if isinstance(x, (list,tuple)): return type(x)(*[_walk(f,o) for o in x]) if hasattr(x, '_fields') else type(x)([_walk(f,o) for o in x])
+    if isinstance(x, Mapping): return {k:_walk(f,v) for k,v in x.items()}
     return x
 
 def to_device(
@@ -293,7 +294,7 @@ def to_device(
 ):
     "Move all tensors in `x` to `device`"
     device = default_device() if device is None else device
-    return _walk(lambda t: t.to(device, non_blocking=True), x)
+    return _walk(lambda t: t if t.device==device else t.to(device, non_blocking=True), x)
 
 def to_cpu(
     x # A tensor, or tuples, lists and dictionaries of tensors; anything else stays as it is
@@ -329,7 +330,7 @@ class BatchTransformCB(Callback):
         "Transform the batch"
         if self.on_train if learn.training else self.on_val: learn.batch = self.tfm(learn.batch)
 
-# %% ../nbs/02_learner.ipynb #8ccaadfd
+# %% ../nbs/02_learner.ipynb #d9137f5e
 class Mean:
     "Weighted mean of what it was updated with"
     def __init__(self): self.reset()
@@ -352,16 +353,16 @@ class Mean:
         self._fold()
         return self.vals[0].item()
 
+# %% ../nbs/02_learner.ipynb #9d1a4c60
 class MulticlassAccuracy(Mean):
     "Share of the rows of predictions (n,classes) whose largest entry is the target (n,)"
     def update(self, preds, targ): "Take in one batch"; super().update((preds.argmax(1)==targ).double().mean(), len(targ))
 
-# %% ../nbs/02_learner.ipynb #4a43dbef
+# %% ../nbs/02_learner.ipynb #9e7b3845
 def _batch_size(x):
-    if isinstance(x, torch.Tensor): return len(x) if x.ndim else 1
-    if isinstance(x, Mapping): x = x.values()
-    if isinstance(x, str) or not hasattr(x, '__iter__'): return None
-    return next((n for o in x if (n := _batch_size(o)) is not None), None)
+    if isinstance(x, torch.Tensor): return x.shape[0] if x.ndim else 1
+    for o in x if isinstance(x, (list,tuple)) else x.values() if isinstance(x, Mapping) else ():
+        if (n := _batch_size(o)) is not None: return n
 
 class MetricsCB(Callback):
     "Log the loss and the given metrics, one row an epoch; all rows as numbers are in `history`"
@@ -564,7 +565,7 @@ def state_dict(self:ProgressCB): "What has been shown"; return dict(rows=self.ro
 @patch
 def load_state_dict(self:ProgressCB, d): "Show it again"; self.rows,self.losses,self.valids = list(d['rows']),list(d['losses']),list(d['valids'])
 
-# %% ../nbs/02_learner.ipynb #04e85d99
+# %% ../nbs/02_learner.ipynb #8c9bf6c7
 class BaseSchedCB(Callback):
     "A PyTorch scheduler for the fit's optimiser; the same optimiser in a later fit goes on with the same schedule"
     skip_lr_find = True
@@ -573,7 +574,7 @@ class BaseSchedCB(Callback):
     ): self.sched,self.schedo = sched,None
     def before_fit(self, learn):
         "Make the scheduler, unless it is there for this optimiser already"
-        if self.schedo is None or self.schedo.optimizer is not learn.opt: self.schedo = self.sched(learn.opt)
+        if learn.will_train and (self.schedo is None or self.schedo.optimizer is not learn.opt): self.schedo = self.sched(learn.opt)
     def _step(self, learn):
         if not learn.training: return
         if self.schedo.last_epoch < getattr(self.schedo, 'total_steps', math.inf)-1: self.schedo.step()
@@ -658,7 +659,7 @@ def plot(self:LRFinderCB, **kw):
         ax.axvline(s, color='C1', ls='--', label=f'suggestion {s:.2g}')
         ax.legend()
 
-# %% ../nbs/02_learner.ipynb #0230396f
+# %% ../nbs/02_learner.ipynb #417a140a
 def get_rng()->dict:
     "State of all random number generators: Python's, NumPy's if it is loaded, PyTorch's on the CPU and on each GPU in use"
     d = dict(python=random.getstate(), torch=torch.get_rng_state())
@@ -677,6 +678,7 @@ def set_rng(
     if 'cuda' in d: torch.cuda.set_rng_state_all(d['cuda'])
     if 'numpy' in d: import numpy as np; np.random.set_state((d['numpy'][0], d['numpy'][1].numpy().astype('uint32'), *d['numpy'][2:]))
 
+# %% ../nbs/02_learner.ipynb #5b3b24a9
 def set_seed(
     seed:int, # From 0 to 2**32-1
     deterministic:bool=False # Use only deterministic algorithms?
@@ -820,7 +822,7 @@ def _hookfunc(self:HooksCallback, learn, *args):
 @patch
 def cleanup_fit(self:HooksCallback, learn): "Take the hooks off the model"; self.hooks.remove()
 
-# %% ../nbs/02_learner.ipynb #86eebb87
+# %% ../nbs/02_learner.ipynb #69e76670
 def _tensor(x):
     "The first tensor in a module's output, or None"
     if isinstance(x, torch.Tensor): return x
@@ -833,8 +835,8 @@ def append_stats(hook, mod, inp, outp):
     acts = _tensor(outp)
     if acts is None: return
     acts = acts.detach().float()
-    hist = acts.abs().nan_to_num_(10.).clamp_max_(10.).histc(40, 0, 10)
-    all_stats = torch.cat([torch.stack([acts.mean(), acts.std(correction=0)]), hist]).cpu()
+    hist = (acts.abs().nan_to_num_(10.)*4).clamp_max_(39).int().flatten().bincount(minlength=40)
+    all_stats = torch.cat([torch.stack([acts.mean(), acts.std(correction=0)]), hist.float()]).cpu()
     for l,s in zip(hook.stats, (all_stats[0], all_stats[1], all_stats[2:])): l.append(s)
 
 # %% ../nbs/02_learner.ipynb #0434d527
@@ -1144,13 +1146,14 @@ class CheckpointCB(Callback):
     def _members(self, learn):
         return {f'{i}.{type(cb).__name__}':cb for i,cb in enumerate(c for c in sorted(learn.cbs, key=attrgetter('order')) if hasattr(c,'state_dict'))}
 
-# %% ../nbs/02_learner.ipynb #362d0965
+# %% ../nbs/02_learner.ipynb #12c46f43
 def _generators(learn): return [g for dl in (getattr(learn.dls,'train',None), getattr(learn.dls,'valid',None)) if (g := getattr(dl,'generator',None)) is not None]
 def _get_rng(learn): return {**get_rng(), 'loaders':[g.get_state() for g in _generators(learn)]}
 def _set_rng(learn, d):
     set_rng(d)
     for g,state in zip(_generators(learn), d['loaders']): g.set_state(state)
 
+# %% ../nbs/02_learner.ipynb #dddc5537
 @patch
 def _save(self:CheckpointCB, learn, epoch, batches, trained):
     at = dict(epoch=epoch, batches=batches, trained=trained, total_epochs=learn.total_epochs, epoch_rng=self._epoch_rng)
@@ -1167,9 +1170,9 @@ def after_epoch(self:CheckpointCB, learn):
 @patch
 def after_fit(self:CheckpointCB, learn):
     "Save the end; a later fit of more epochs goes on from here"
-    if learn.opt: self._save(learn, learn.n_epochs, 0, False)
+    if learn.will_train: self._save(learn, learn.n_epochs, 0, False)
 
-# %% ../nbs/02_learner.ipynb #024a836b
+# %% ../nbs/02_learner.ipynb #eab19334
 class _Rest:
     "The batches of a loader from the n-th on; the random state is `rng` when the first of them is loaded"
     def __init__(self, learn, n, rng): self.learn,self.dl,self.n,self.rng = learn,learn.dl,n,rng
@@ -1179,6 +1182,7 @@ class _Rest:
         _set_rng(self.learn, self.rng)
         return it
 
+# %% ../nbs/02_learner.ipynb #12b303f0
 @patch
 def before_fit(self:CheckpointCB, learn):
     "Take everything back from `path`, if it exists and this is the callback's first fit"

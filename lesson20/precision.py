@@ -63,7 +63,7 @@ class MixedPrecision(TrainCB):
         self.amp_dtype = self.scaler = self._state = None
         self._on,self._scaling = ExitStack(),False
 
-# %% ../nbs/04_mixed_precision.ipynb #97402c40
+# %% ../nbs/04_mixed_precision.ipynb #066cd0d5
 @lru_cache
 def _say_once(s): print(f'MixedPrecision: {s}')
 
@@ -74,7 +74,8 @@ def _choose(self:MixedPrecision, device):
     if self.dtype is torch.float16 and device.type=='cpu' and self.make_scaler is None:
         raise ValueError('float16 is no use on a CPU: leave dtype out, or use torch.bfloat16 or torch.float32.')
     if self.dtype is None and best is torch.float32: _say_once(f'{device.type} is fast at no 16-bit type here, so this trains in float32.')
-    if self.dtype is torch.bfloat16 and best is not torch.bfloat16: _say_once(f'bfloat16 works on {device.type} here, but it may be slower than MixedPrecision().')
+    if self.dtype is torch.bfloat16 and best is not torch.bfloat16:
+        _say_once(f'bfloat16 works on {device.type} here, but it may be slower than MixedPrecision().')
     return self.dtype or best
 
 # %% ../nbs/04_mixed_precision.ipynb #6bcd7a76
@@ -135,7 +136,7 @@ def backward(self:MixedPrecision, learn):
     loss.backward()
     self.scaler.unscale_(learn.opt)
 
-# %% ../nbs/04_mixed_precision.ipynb #646beec0
+# %% ../nbs/04_mixed_precision.ipynb #5ee2364f
 @patch
 def step(self:MixedPrecision, learn):
     "Step the optimiser unless a gradient overflowed, which `learn.stepped` tells"
@@ -143,4 +144,5 @@ def step(self:MixedPrecision, learn):
     learn.stepped = scaled_step(self.scaler, learn.opt)
     self._scaling = False
     if not learn.stepped and (scale := self.scaler.get_scale())<2**-14:
-        raise FloatingPointError(f'float16 gradients overflow even with the loss scaled by {scale:.0e}: look for NaN or values above 65504, or use bfloat16 or float32.')
+        raise FloatingPointError(f'float16 gradients overflow even with the loss scaled by {scale:.0e}: '
+            'look for NaN or values above 65504, or use bfloat16 or float32.')
