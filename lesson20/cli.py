@@ -205,15 +205,16 @@ def demo_cli(
     "Train the packaged diffusion model further on Fashion-MNIST, draw garments with it, and write a gallery page"
     with clear_errors('lesson20-demo'): demo(out, steps, device=device, seed=seed)
 
-# %% ../nbs/16_cli.ipynb #1fc3f145
+# %% ../nbs/16_cli.ipynb #8959f946
 _dtypes = {'':None, 'fp32':torch.float32, 'fp16':torch.float16, 'bf16':torch.bfloat16}
 
 def _run(out, opts, device):
     "Train, or go on training, with the options in `opts`, into the folder `out`"
     dd = fashion_mnist(opts['data'] or None, pad=2)
     print(f"Training images: {len(dd['train']):,} from {dd['train'].source}", flush=True)
+    torch.manual_seed(opts['seed'])
     model = fashion_unet() if opts['pretrained'] else UNet(attn_levels=1)
-    if not opts['pretrained']: torch.manual_seed(opts['seed']); init_ddpm(model)
+    if not opts['pretrained']: init_ddpm(model)
     ckpt = CheckpointCB(out/'checkpoint.pt', every=opts['every'])
     ema,losses = train_ddpm(model, dd, opts['steps'], opts['bs'], opts['lr'], _dtypes[opts['precision']], device, opts['seed'], [ckpt])
     save_model(ema, out/'model.safetensors')
