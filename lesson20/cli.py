@@ -120,7 +120,7 @@ def load_model(
     except Exception as e: raise ValueError(f'{path} does not hold the weights of this UNet ({" ".join(str(e).split())[:100]})') from None
     return model.eval()
 
-# %% ../nbs/16_cli.ipynb #8e69c9af
+# %% ../nbs/16_cli.ipynb #446a9efb
 def _grid(ims, path, ncols):
     "Write images (n,1,h,w) as one picture, twice as large"
     im = tile_images(ims.cpu().clamp(0,1), ncols)
@@ -138,7 +138,8 @@ def draw(
     model.to(device)
     xs = ddim_sample(model, (n,1,32,32), steps=steps, generator=torch.Generator().manual_seed(seed))
     if not film: return xs[-1].cpu()
-    return torch.stack([xs[round(i)] for i in torch.linspace(0, len(xs)-1, film).tolist()]).cpu()
+    late = 1-torch.linspace(1, 0, film)**2 # most of what the eye can see happens late
+    return torch.stack([xs[round(i)] for i in (late*(len(xs)-1)).tolist()]).cpu()
 
 # %% ../nbs/16_cli.ipynb #b498b917
 _css = """body{font:16px/1.5 system-ui,sans-serif;max-width:54rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}
@@ -170,7 +171,7 @@ def _demo_page(out, dd, steps, losses, loss_before, loss_after, seconds):
              'loss on test images, as it came':f'{loss_before:.4f}', 'loss on test images, now':f'{loss_after:.4f}', 'time':f'{seconds/60:.1f} minutes', 'PyTorch':torch.__version__}
     (out/'index.html').write_text(gallery('lesson20: garments from noise', intro, figs, facts), encoding='utf-8')
 
-# %% ../nbs/16_cli.ipynb #37a566cf
+# %% ../nbs/16_cli.ipynb #2d6c1783
 def demo(
     out='lesson20-demo', # Folder for the gallery
     steps:int=200, # Further training steps
@@ -191,7 +192,7 @@ def demo(
     _grid(draw(ema, n, sampling_steps, seed, device), out/'samples.png', 16)
     _grid(draw(ema, 4, sampling_steps, seed, device, film=16).transpose(0,1).flatten(0,1), out/'film.png', 16)
     _demo_page(out, dd, len(losses), losses, before, eval_loss(ema, test), time.time()-start)
-    print(f'{time.time()-start:.0f} s. Open {(out/"index.html").resolve()}')
+    print(f'{time.time()-start:.0f} s. Open {out/"index.html"}')
     return out/'index.html'
 
 # %% ../nbs/16_cli.ipynb #18e8334a
@@ -205,7 +206,7 @@ def demo_cli(
     "Train the packaged diffusion model further on Fashion-MNIST, draw garments with it, and write a gallery page"
     with clear_errors('lesson20-demo'): demo(out, steps, device=device, seed=seed)
 
-# %% ../nbs/16_cli.ipynb #8959f946
+# %% ../nbs/16_cli.ipynb #61804447
 _dtypes = {'':None, 'fp32':torch.float32, 'fp16':torch.float16, 'bf16':torch.bfloat16}
 
 def _run(out, opts, device):
@@ -220,7 +221,7 @@ def _run(out, opts, device):
     save_model(ema, out/'model.safetensors')
     plot_losses(losses, dpi=100).savefig(out/'loss.png')
     _grid(draw(ema, opts['n'], opts['sampling_steps'], opts['seed'], device), out/'samples.png', 8)
-    print(f"Loss on 1024 test images {eval_loss(ema, dd['test'][:1024]['image']):.4f}. Weights, samples and loss curve are in {out.resolve()}")
+    print(f"Loss on 1024 test images {eval_loss(ema, dd['test'][:1024]['image']):.4f}. Weights, samples and loss curve are in {out}")
 
 # %% ../nbs/16_cli.ipynb #0a5474d8
 def _check(opts):
@@ -244,14 +245,14 @@ def _resume(out, device):
     except (KeyError,TypeError,json.JSONDecodeError): raise ValueError(f'{f} is damaged; begin the run again in another folder') from None
     _run(Path(out), opts, device)
 
-# %% ../nbs/16_cli.ipynb #8fe783c3
+# %% ../nbs/16_cli.ipynb #cdf2f241
 def _sample(out, weights, n, steps, seed, device):
     "Write a sheet of samples"
     own = Path(out)/'model.safetensors'
     model = load_model(weights or own) if weights or own.is_file() else fashion_unet()
     path = out_folder(out)/f'samples-{seed}.png'
     _grid(draw(model, n, steps, seed, device), path, 8)
-    print(f'{n} images in {path.resolve()}')
+    print(f'{n} images in {path}')
 
 def _act(action, out, opts, weights, device):
     if action not in ('train','sample','resume'): raise ValueError(f'{action!r} is not an action; give train, sample or resume')

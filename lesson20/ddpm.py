@@ -50,15 +50,15 @@ def add_noise(
     a = alphabar.to(x0.device)[t].reshape(-1, *[1]*(x0.ndim-1))
     return a.sqrt()*x0 + (1-a).sqrt()*eps
 
-# %% ../nbs/03_ddpm.ipynb #e398cc1b
+# %% ../nbs/03_ddpm.ipynb #65be8e92
 def noisify(
     x0:torch.Tensor, # Images (b,c,h,w)
     alphabar:torch.Tensor, # (n_steps,)
     spread:bool=False # Spread the steps of the batch evenly over the schedule?
 ): # ((x_t, t), eps): the model's input and its target
     "Noise on images, each with its own random step"
-    n = len(x0)
-    t = ((torch.arange(n)+torch.rand(n))*len(alphabar)/n).long().clamp(max=len(alphabar)-1) if spread else torch.randint(0, len(alphabar), (n,))
+    n,n_steps = len(x0),len(alphabar)
+    t = ((torch.arange(n)+torch.rand(n))*n_steps/n).long().clamp(max=n_steps-1) if spread else torch.randint(0, n_steps, (n,))
     t,eps = t.to(x0.device),torch.randn(x0.shape, device=x0.device)
     return (add_noise(x0, t, eps, alphabar), t), eps
 
@@ -130,7 +130,7 @@ def dl_ddpm(
     noised = _Noised(ds, seed, train, _schedule.alphabar if alphabar is None else alphabar, flat)
     return image_dl(noised, bs, train, seed, num_workers, collate_fn=noop, **kw)
 
-# %% ../nbs/03_ddpm.ipynb #e942e20d
+# %% ../nbs/03_ddpm.ipynb #93a360a0
 class UNet(nn.Module):
     "diffusers' `UNet2DModel` as `net`, which takes the pair (x_t, t) and returns the noise; attributes of `net` can be used directly"
     def __init__(self,
@@ -146,16 +146,14 @@ class UNet(nn.Module):
         n = len(block_out_channels)
         attn = n-1 if attn_levels is None else attn_levels
         if not 0<=attn<=n: raise ValueError(f'attn_levels is {attn}: there are {n} levels')
-        types = dict(down_block_types=('DownBlock2D',)*(n-attn)+('AttnDownBlock2D',)*attn, up_block_types=('AttnUpBlock2D',)*attn+('UpBlock2D',)*(n-attn))
+        down,up = ('DownBlock2D',)*(n-attn)+('AttnDownBlock2D',)*attn,('AttnUpBlock2D',)*attn+('UpBlock2D',)*(n-attn)
         self.net = UNet2DModel(in_channels=in_channels, out_channels=out_channels, block_out_channels=tuple(block_out_channels),
-                               norm_num_groups=norm_num_groups, **{**types, **kw})
+                               norm_num_groups=norm_num_groups, **dict(down_block_types=down, up_block_types=up) | kw)
     def __getattr__(self, k):
         try: return super().__getattr__(k)
-        except AttributeError:
-            if k=='net': raise
-            return getattr(self.net, k)
+        except AttributeError: return getattr(super().__getattr__('net'), k)
 
-# %% ../nbs/03_ddpm.ipynb #859e0107
+# %% ../nbs/03_ddpm.ipynb #00431548
 @patch
 def forward(self:UNet,
     xt_t # Images (b,c,h,w) and steps (b,)
@@ -163,7 +161,8 @@ def forward(self:UNet,
     "The noise in x_t"
     xt,t = xt_t
     m = 2**(len(self.net.config.block_out_channels)-1)
-    if xt.shape[-1]%m or xt.shape[-2]%m: raise ValueError(f'images are {xt.shape[-2]} x {xt.shape[-1]}: height and width must be multiples of {m}')
+    h,w = xt.shape[-2:]
+    if h%m or w%m: raise ValueError(f'images are {h} x {w}: height and width must be multiples of {m}')
     return self.net(xt, t).sample
 
 # %% ../nbs/03_ddpm.ipynb #05bf0cb7
@@ -176,7 +175,7 @@ def init_ddpm(
         for o in getattr(block, 'downsamplers', None) or (): nn.init.orthogonal_(o.conv.weight)
     nn.init.zeros_(model.conv_out.weight)
 
-# %% ../nbs/03_ddpm.ipynb #00ec5d0e
+# %% ../nbs/03_ddpm.ipynb #ef2b5850
 @contextmanager
 def _evaluating(model):
     "No gradients, evaluation mode, and afterwards each module's mode as it was"
@@ -187,7 +186,7 @@ def _evaluating(model):
     finally:
         for m,mode in modes: m.training = mode
 
-def _device(model): return next((p.device for p in model.parameters()), torch.device('cpu')) if isinstance(model, nn.Module) else torch.device('cpu')
+def _device(model): return next((p.device for p in getattr(model, 'parameters', tuple)()), torch.device('cpu'))
 
 # %% ../nbs/03_ddpm.ipynb #b0439581
 def eval_loss(
@@ -208,7 +207,7 @@ def eval_loss(
             total += F.mse_loss(model((add_noise(x,s,e,alphabar),s)).float(), e, reduction='sum').item()
     return total/x0.numel()
 
-# %% ../nbs/03_ddpm.ipynb #d5c4d014
+# %% ../nbs/03_ddpm.ipynb #914dc0f3
 class DDPMCB(Callback):
     "Put noise on each batch of images: random in training, always the same in evaluation"
     order = DeviceCB.order+1
@@ -224,14 +223,14 @@ class DDPMCB(Callback):
         if learn.training: learn.batch = noisify(x0, ab); return
         xt,t,eps = _keyed(x0, torch.arange(self.seen, self.seen+len(x0)), 0, -1, ab)
         learn.batch,self.seen = ((xt,t),eps),self.seen+len(x0)
-    def sample(self, model, sz, **kw): "`sample` with this schedule"; s = self.schedule; return sample(model, sz, s.alpha, s.alphabar, s.sigma, **kw)
+    def sample(self, model, sz, **kw): "`sample` with this schedule"; return sample(model, sz, *self.schedule[1:], **kw)
 
 # %% ../nbs/03_ddpm.ipynb #dc38448f
 class DDPMCB2(Callback):
     "Take the tensor out of what diffusers' models return; for them, give `TrainCB(n_inp=2)` and batches (x_t, t, eps)"
     def after_predict(self, learn): "Replace the output by its `sample`"; learn.preds = learn.preds.sample
 
-# %% ../nbs/03_ddpm.ipynb #58ba3c03
+# %% ../nbs/03_ddpm.ipynb #8a6b3604
 def _start(model, sz, generator):
     "Noise to begin with, and a function for more of it"
     sz = tuple(sz)
@@ -241,14 +240,12 @@ def _start(model, sz, generator):
     return randn(),randn
 
 def _guess(model, x, t, ab, clamp):
-    "The model's guess of x_0, within `clamp`, and the noise that goes with it"
+    "The guess of x_0, within `clamp`, and the noise that the model sees"
     eps = model((x, torch.full((len(x),), int(t), device=x.device, dtype=torch.long))).float()
     x0 = (x-(1-ab).sqrt()*eps)/ab.sqrt()
-    if clamp is None: return x0,eps
-    x0 = x0.clamp(*clamp)
-    return x0,(x-ab.sqrt()*x0)/(1-ab).sqrt()
+    return (x0 if clamp is None else x0.clamp(*clamp)),eps
 
-# %% ../nbs/03_ddpm.ipynb #da7b1b59
+# %% ../nbs/03_ddpm.ipynb #6e7d84df
 def sample(
     model, # Takes (x_t, t), returns the noise
     sz, # Shape of the samples (n,c,h,w)
@@ -268,8 +265,7 @@ def sample(
         for t in reversed(range(len(alphabar))):
             a,ab,ab1,s = (o[t].to(x) for o in (alpha,alphabar,before,sigma))
             x0,_ = _guess(model, x, t, ab, clamp)
-            x = x0*ab1.sqrt()*(1-a)/(1-ab) + x*a.sqrt()*(1-ab1)/(1-ab)
-            if t: x = x+s*randn()
+            x = x0*ab1.sqrt()*(1-a)/(1-ab) + x*a.sqrt()*(1-ab1)/(1-ab) + (s*randn() if t else 0)
             preds.append(x.cpu())
     return preds
 
@@ -283,7 +279,7 @@ def fashion_unet(
     model.net.load_state_dict(load_file(path or assets_path()/'ddpm_fashion.safetensors'))
     return model.eval()
 
-# %% ../nbs/03_ddpm.ipynb #48315542
+# %% ../nbs/03_ddpm.ipynb #f98c7906
 def ddim_sample(
     model, # Takes (x_t, t), returns the noise
     sz, # Shape of the samples (n,c,h,w)
@@ -294,8 +290,7 @@ def ddim_sample(
     generator:torch.Generator=None # Source of the noise; None: the global one
 )->list: # x_t after each step on the CPU; the last is the sample
     "DDIM sampling: equation 12 of arXiv 2010.02502, at evenly spaced steps that begin with the last one"
-    alphabar = (_schedule.alphabar if alphabar is None else alphabar).cpu()
-    n = len(alphabar)
+    n = len(alphabar := (_schedule.alphabar if alphabar is None else alphabar).cpu())
     if not 1<=steps<=n: raise ValueError(f'steps is {steps}: give 1 to {n}')
     x,randn = _start(model, sz, generator)
     ts,preds = [round(n-i*n/steps)-1 for i in range(steps)],[]
@@ -304,7 +299,6 @@ def ddim_sample(
             ab,ab1 = alphabar[t].to(x),(alphabar[t1] if t1>=0 else torch.tensor(1.)).to(x)
             x0,eps = _guess(model, x, t, ab, clamp)
             s = eta*((1-ab1)/(1-ab)).sqrt()*(1-ab/ab1).sqrt()
-            x = ab1.sqrt()*x0 + (1-ab1-s**2).clamp(min=0).sqrt()*eps
-            if eta: x = x+s*randn()
+            x = ab1.sqrt()*x0 + (1-ab1-s**2).clamp(min=0).sqrt()*eps + (s*randn() if eta else 0)
             preds.append(x.cpu())
     return preds

@@ -28,19 +28,19 @@ from fastcore.basics import patch
 from .show import by_setting
 from .data import set_epoch,skip_batches
 
-# %% ../nbs/02_learner.ipynb #66e1e775
+# %% ../nbs/02_learner.ipynb #6e8a525f
 class Callback:
     "Code to insert at the events of a `Learner`: give it methods named after the events, each taking the learner"
     order = 0 # smaller runs earlier
     skip_lr_find = False # left out while `Learner.lr_find` runs
 
-# %% ../nbs/02_learner.ipynb #d9955c9d
+# %% ../nbs/02_learner.ipynb #6c70dc79
 class CancelFitException(Exception): "Raise it in a callback to end the fit"
 class CancelEpochException(Exception): "Raise it in a callback to go on with the next epoch"
 class CancelBatchException(Exception): "Raise it in a callback to go on with the next batch"
 _phases = {nm:(f'before_{nm}',f'after_{nm}',f'cleanup_{nm}',c) for nm,c in dict(fit=CancelFitException, epoch=CancelEpochException, batch=CancelBatchException).items()}
 
-# %% ../nbs/02_learner.ipynb #ef404fd3
+# %% ../nbs/02_learner.ipynb #8f568aae
 def run_cbs(
     cbs, # Callbacks, in any order
     method_nm:str, # Name of the event
@@ -50,7 +50,7 @@ def run_cbs(
     for cb in sorted(cbs, key=attrgetter('order')):
         if (f := getattr(cb, method_nm, None)) is not None: f(learn)
 
-# %% ../nbs/02_learner.ipynb #90f85910
+# %% ../nbs/02_learner.ipynb #4a656e7d
 def _listify(cbs): return [cbs] if isinstance(cbs, Callback) else list(cbs or ())
 
 class Learner:
@@ -74,7 +74,7 @@ class Learner:
         "Whether the model is in training mode"
         return self.model.training
 
-# %% ../nbs/02_learner.ipynb #a42fda70
+# %% ../nbs/02_learner.ipynb #509eb356
 @patch
 def _handlers(self:Learner, nm):
     "The callbacks that have a method `nm` and that method, in `order`"
@@ -90,7 +90,7 @@ def callback(self:Learner,
     "Call `method_nm` of each callback that has it, smallest `order` first"
     for _,f in self._found[method_nm] if method_nm in self._found else self._handlers(method_nm): f(self)
 
-# %% ../nbs/02_learner.ipynb #e680ec13
+# %% ../nbs/02_learner.ipynb #0b597d6b
 _actions = 'predict','get_loss','backward','step','zero_grad'
 @patch
 def predict(self:Learner): "Set `preds` from `batch`"; self.callback('predict')
@@ -103,7 +103,7 @@ def step(self:Learner): "Change the parameters by their gradients"; self.callbac
 @patch
 def zero_grad(self:Learner): "Forget the gradients"; self.callback('zero_grad')
 
-# %% ../nbs/02_learner.ipynb #299575fa
+# %% ../nbs/02_learner.ipynb #53a24e8c
 @patch
 def _check_actions(self:Learner, train):
     "Raise a ValueError unless each action that this fit needs is provided exactly once"
@@ -114,7 +114,7 @@ def _check_actions(self:Learner, train):
         if not cbs: raise ValueError(f'Nothing here can train: no callback provides `{a}`. Add TrainCB() to cbs.')
         if len(cbs)>1: raise ValueError(f'{" and ".join(cbs)} both provide `{a}`. Keep one of them.')
 
-# %% ../nbs/02_learner.ipynb #10bc7608
+# %% ../nbs/02_learner.ipynb #0fc70ac3
 @patch
 def _phase(self:Learner, nm, body):
     "Run `body` between the `before_` and `after_` events of `nm`, then its `cleanup_` whatever has happened"
@@ -136,7 +136,7 @@ def _phase(self:Learner, nm, body):
         try: raise err
         finally: err = None # an exception that refers to its own frame would keep the batch alive
 
-# %% ../nbs/02_learner.ipynb #4e17cc0e
+# %% ../nbs/02_learner.ipynb #ea886717
 @patch
 def _one_batch(self:Learner):
     self.predict()
@@ -161,7 +161,7 @@ def one_batch(self:Learner):
             self._stale = False
             (self.opt or self.model).zero_grad()
 
-# %% ../nbs/02_learner.ipynb #0d780850
+# %% ../nbs/02_learner.ipynb #f45f3a82
 @patch
 def _batches(self:Learner):
     for self.iter,self.batch in enumerate(self.dl, self.start_iter): self.one_batch()
@@ -176,7 +176,7 @@ def one_epoch(self:Learner,
     set_epoch(self.dl, self.total_epochs)
     self._phase('epoch', self._batches)
 
-# %% ../nbs/02_learner.ipynb #c0138f9b
+# %% ../nbs/02_learner.ipynb #e2fb067d
 @patch
 def _epochs(self:Learner, train, valid):
     for self.epoch in self.epochs:
@@ -192,7 +192,7 @@ def _new_opt(self:Learner, lr, reset):
     elif lr is not None:
         for pg in self.opt.param_groups: pg['lr'] = lr
 
-# %% ../nbs/02_learner.ipynb #ffcdf4c1
+# %% ../nbs/02_learner.ipynb #a301a5d0
 @patch
 def fit(self:Learner,
     n_epochs:int=1, # How many epochs
@@ -216,7 +216,7 @@ def fit(self:Learner,
         if not self._finished:
             for m,mode in modes: m.training = mode
 
-# %% ../nbs/02_learner.ipynb #d3779f23
+# %% ../nbs/02_learner.ipynb #c7edfa13
 class TrainCB(Callback):
     "The five actions of ordinary training"
     def __init__(self,
@@ -228,13 +228,13 @@ class TrainCB(Callback):
     def step(self, learn): "One step of the optimiser"; learn.opt.step()
     def zero_grad(self, learn): "Forget the gradients"; learn.opt.zero_grad()
 
-# %% ../nbs/02_learner.ipynb #874818c1
+# %% ../nbs/02_learner.ipynb #80de7536
 class SingleBatchCB(Callback):
     "End the fit after one batch"
     order = 1
     def after_batch(self, learn): "End the fit"; raise CancelFitException()
 
-# %% ../nbs/02_learner.ipynb #7197a78c
+# %% ../nbs/02_learner.ipynb #f1e7268e
 class TrainLearner(Learner):
     "A `Learner` with ordinary training built in"
     def predict(self): "Model's output for the first item of the batch"; self.preds = self.model(self.batch[0])
@@ -243,7 +243,7 @@ class TrainLearner(Learner):
     def step(self): "One step of the optimiser"; self.opt.step()
     def zero_grad(self): "Forget the gradients"; self.opt.zero_grad()
 
-# %% ../nbs/02_learner.ipynb #c15dc7c4
+# %% ../nbs/02_learner.ipynb #a73391c7
 class MomentumLearner(TrainLearner):
     "A `TrainLearner` that keeps a part `mom` of each gradient for the next step"
     def __init__(self, model, dls, loss_func=F.mse_loss, lr=None, cbs=None, opt_func=optim.SGD,

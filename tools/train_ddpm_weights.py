@@ -5,6 +5,10 @@
 
 Stopped at any time, the same command goes on from its last checkpoint. The rate rises, stays, and falls over the last
 40% of the steps, so a run whose end is moved while the rate is flat is the same run as one that was planned so.
+
+The file in the package was made on 2 cores of an AMD EPYC in 58 minutes: with --steps 5000 as far as step 2777, where the
+rate is still flat, and from there with --steps 4000, so its rate began to fall later and from 76% of the highest one.
+Loss of its average on the first 1024 test images: 0.0252 after 593 steps, 0.0226 after 1186, 0.0207 after 2777, 0.0199 at the end.
 """
 import argparse,gzip,json,math,os,time
 from pathlib import Path
@@ -94,7 +98,7 @@ def main(out, steps, data, minutes):
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--out', required=True, help='folder for checkpoint and weights')
-    p.add_argument('--steps', type=int, default=10_000, help='training steps of 32 images')
+    p.add_argument('--steps', type=int, default=4_000, help='training steps of 32 images')
     p.add_argument('--data', default='/usr/share/datasets/fashion-mnist', help='folder with the four idx files')
     p.add_argument('--minutes', type=float, default=4, help='between two checkpoints')
     main(**vars(p.parse_args()))
