@@ -192,7 +192,7 @@ def _new_opt(self:Learner, lr, reset):
     elif lr is not None:
         for pg in self.opt.param_groups: pg['lr'] = lr
 
-# %% ../nbs/02_learner.ipynb #a301a5d0
+# %% ../nbs/02_learner.ipynb #501fca04
 @patch
 def fit(self:Learner,
     n_epochs:int=1, # How many epochs
@@ -213,8 +213,7 @@ def fit(self:Learner,
     finally:
         for cb in extra: self.cbs.remove(cb)
         self._known,self._found = None,{}
-        if not self._finished:
-            for m,mode in modes: m.training = mode
+        for m,mode in [] if self._finished else modes: m.training = mode
 
 # %% ../nbs/02_learner.ipynb #c7edfa13
 class TrainCB(Callback):
