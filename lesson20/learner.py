@@ -1080,7 +1080,7 @@ class EMACB(Callback):
         "The averaged model, in evaluation mode"
         return self.avg.module
 
-# %% ../nbs/02_learner.ipynb #b8bc8f18
+# %% ../nbs/02_learner.ipynb #a0cc865c
 @patch
 def before_fit(self:EMACB, learn):
     "Start the average, unless there is one of this model"
@@ -1092,6 +1092,8 @@ def before_fit(self:EMACB, learn):
 def after_step(self:EMACB, learn):
     "Move the average towards the new weights"
     if learn.stepped: self.avg.update_parameters(learn.model)
+
+# %% ../nbs/02_learner.ipynb #6e512f82
 @patch
 def before_epoch(self:EMACB, learn):
     "Put the average in the model's place while evaluating"
