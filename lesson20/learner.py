@@ -357,19 +357,22 @@ class MulticlassAccuracy(Mean):
     "Share of the rows of predictions (n,classes) whose largest entry is the target (n,)"
     def update(self, preds, targ): "Take in one batch"; super().update((preds.argmax(1)==targ).double().mean(), len(targ))
 
-# %% ../nbs/02_learner.ipynb #9e7b3845
+# %% ../nbs/02_learner.ipynb #330c6920
 def _batch_size(x):
     if isinstance(x, torch.Tensor): return x.shape[0] if x.ndim else 1
     for o in x if isinstance(x, (list,tuple)) else x.values() if isinstance(x, Mapping) else ():
         if (n := _batch_size(o)) is not None: return n
 
 class MetricsCB(Callback):
-    "Log the loss and the given metrics, one row an epoch; all rows as numbers are in `history`"
+    "Log the loss and the given metrics, one row an epoch; all rows as numbers are in `history`; TypeError for what is no metric"
     def __init__(self,
-        *ms, # Metrics, named after their classes
+        *ms, # Metrics with reset, update and compute, as torcheval's have; named after their classes
         **metrics # Metrics by name
     ):
         self.metrics = {**{type(o).__name__:o for o in ms}, **metrics}
+        for k,o in self.metrics.items():
+            if not all(hasattr(o, f) for f in ('reset','update','compute')):
+                raise TypeError(f"metric {k}: {o!r} lacks reset, update or compute; give an object like `Mean()` or one of torcheval's")
         self.loss,self.history = Mean(),[]
         self.all_metrics = {**self.metrics, 'loss':self.loss}
     def _log(self, d): print(d)
