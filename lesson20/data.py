@@ -6,10 +6,13 @@ Docs: https://lesson20.github.io/lesson20/data.html.md"""
 
 # %% auto #0
 __all__ = ['fashion_classes', 'DataError', 'read_idx', 'Batch', 'ImageData', 'DataDict', 'fashion_mnist', 'collate_dict',
-           'inplace', 'mix_seed', 'IndexList', 'EpochSampler', 'image_dl', 'set_epoch', 'skip_batches', 'DataLoaders']
+           'inplace', 'mix_seed', 'IndexList', 'EpochSampler', 'image_dl', 'set_epoch', 'skip_batches', 'DataLoaders',
+           'image_folder']
 
-# %% ../nbs/01_data.ipynb #448c6d50
+# %% ../nbs/01_data.ipynb #121d5f48
 import os, threading
+from contextlib import nullcontext
+from functools import partial
 from hashlib import blake2b
 from itertools import islice
 from operator import itemgetter
@@ -17,7 +20,7 @@ from pathlib import Path
 import torch, torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 from fastcore.basics import patch
-from .show import assets_path, load_image, read_url
+from .show import ImageError, assets_path, image_size, load_image, read_url
 
 # %% ../nbs/01_data.ipynb #99b3b04c
 fashion_classes = ('T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot')
@@ -198,16 +201,19 @@ def _bundled():
     y, source = torch.arange(2500)%10, "the package's own part of Fashion-MNIST"
     return {k: ImageData(x[o], y[o], fashion_classes, source) for k, o in (('train', slice(2000)), ('test', slice(2000, None)))}
 
-# %% ../nbs/01_data.ipynb #81204984
+# %% ../nbs/01_data.ipynb #9b2fa959
 class DataDict(dict):
-    "Datasets by name, such as `train` and `test`"
+    "Datasets by name, such as `train` and `test`; `skipped` lists files that could not be read, as pairs (name, reason)"
+    skipped = ()
     @property
     def source(self): "Where the images came from"; return next(iter(self.values())).source
     def with_transform(self,
         f, # takes a dict of columns and returns a dict of columns
     )->'DataDict': # the same images, passed through `f` whenever a batch is made
         "Change every dataset's images on their way out"
-        return DataDict({k: ds.with_transform(f) for k, ds in self.items()})
+        dd = DataDict({k: ds.with_transform(f) for k, ds in self.items()})
+        dd.skipped = self.skipped
+        return dd
 
 # %% ../nbs/01_data.ipynb #6b774630
 def fashion_mnist(
@@ -249,12 +255,14 @@ def mix_seed(
     "One seed from several numbers, the same on every computer"
     return int.from_bytes(blake2b(repr(keys).encode(), digest_size=8).digest(), 'big') >> 1
 
-# %% ../nbs/01_data.ipynb #9a8bc3b2
+# %% ../nbs/01_data.ipynb #7a71f792
 class IndexList(list):
     "The sample indices of a batch, with the number of the epoch in `epoch`"
     def __init__(self, idxs=(), epoch=0):
         super().__init__(idxs)
         self.epoch = epoch
+    def __getitem__(self, i): o = super().__getitem__(i); return IndexList(o, self.epoch) if isinstance(i, slice) else o
+    def __add__(self, o): return IndexList(super().__add__(o), self.epoch)
 
 # %% ../nbs/01_data.ipynb #a537044b
 class EpochSampler(Sampler):
@@ -318,13 +326,14 @@ def set_epoch(
         if hasattr(o, 'set_epoch'): o.set_epoch(epoch); return True
     return False
 
-# %% ../nbs/01_data.ipynb #09363f6a
+# %% ../nbs/01_data.ipynb #9a6901b4
 def skip_batches(
     dl, # any loader
     n:int, # batches of this epoch that are done
 ): # iterator over the batches from number `n` on; the skipping is over when it is returned
     "The rest of an epoch"
     if n < 0: raise ValueError(f'n is {n}: batches are counted from 0')
+    if hasattr(dl, 'rest'): return dl.rest(n)
     s = getattr(dl, 'batch_sampler', None)
     if isinstance(s, EpochSampler): s.skip = n
     it = iter(dl)
@@ -352,3 +361,107 @@ class DataLoaders:
         valid = next((k for k in ('valid', 'validation', 'test') if k in dd), [k for k in dd if k != 'train'][0])
         kw.setdefault('collate_fn', collate_dict(dd['train']) if as_tuple else _as_dict)
         return cls(image_dl(dd['train'], batch_size, True, seed, **kw), image_dl(dd[valid], batch_size*2, **kw))
+
+# %% ../nbs/01_data.ipynb #3b2bcb84
+_no_images = set('.txt .md .csv .tsv .json .jsonl .xml .yaml .yml .html .py .ipynb .pdf .zip .gz .tar .7z .npy .npz .pt .pth .safetensors .mp4 .mov .avi .mp3 .wav .db .ini .log'.split())
+
+def _image_names(root, skipped):
+    "The names below the folder `root` of the files that may be images; folders that can't be opened go to `skipped`"
+    names, entered = [], set()
+    def cannot(e): skipped.append((os.path.relpath(e.filename, root), e.strerror))
+    for d, dirs, files in os.walk(root, onerror=cannot, followlinks=True):
+        if (real := os.path.realpath(d)) in entered: dirs.clear(); continue
+        entered.add(real)
+        dirs[:] = sorted(o for o in dirs if not o.startswith('.'))
+        names += [os.path.relpath(os.path.join(d, f), root) for f in files if not f.startswith('.') and Path(f).suffix.lower() not in _no_images]
+    return sorted(o.replace(os.sep, '/') for o in names)
+
+# %% ../nbs/01_data.ipynb #7fe9c259
+_queue = threading.Lock()
+
+def _is_large(path):
+    "Has the image more than 8 million pixels, or is that not known?"
+    try:
+        with open(path, 'rb') as f: _, w, h = image_size(f.read(1 << 16))
+        return w*h > 8_000_000
+    except (OSError, ImageError): return True
+
+# %% ../nbs/01_data.ipynb #a5140432
+def _square(name, root, size, kw):
+    "The middle of an image as bytes (3,size,size), or the reason why there is none"
+    path = root/name
+    if not path.is_file(): return 'not a regular file'
+    try:
+        with _queue if _is_large(path) else nullcontext(): im = load_image(path, size, **kw)
+    except ImageError as e: return str(e).removeprefix(f'{path}: ')
+    return im.mul(255).round_().byte()
+
+# %% ../nbs/01_data.ipynb #22b3bab3
+def _squares(names, root, size, workers, kw):
+    "What `_square` says about each of the `names`"
+    from concurrent.futures import ThreadPoolExecutor
+    from tqdm.auto import tqdm
+    pool = ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1))
+    try: return list(tqdm(pool.map(partial(_square, root=root, size=size, kw=kw), names), 'images', len(names), delay=3, leave=False, disable=None))
+    finally: pool.shutdown(cancel_futures=True)
+
+# %% ../nbs/01_data.ipynb #c36a1ce9
+def _tell(skipped, n):
+    "Print one line about what was left out of `n` files"
+    if not skipped: return
+    some = ', '.join(f'{name!r} ({why[:60]})' for name, why in skipped[:3])
+    print(f"{len(skipped)} of {n} files left out: {some}{f', and {len(skipped)-3} more' if len(skipped) > 3 else ''}")
+
+# %% ../nbs/01_data.ipynb #ad2125cf
+def _parts_of(names, valid, seed):
+    "Which of the `names` are for training and which for testing, as two sorted lists of numbers"
+    rank = sorted(range(len(names)), key=lambda i: (mix_seed(seed, names[i]), names[i]))
+    n = min(len(names)-1, max(1, round(len(names)*valid))) if valid else 0
+    return sorted(rank[n:]), sorted(rank[:n])
+
+def _labels_of(names):
+    "A label for each name, and the labels' names, or None if there are no subfolders"
+    tops = [o.split('/')[0] if '/' in o else '.' for o in names]
+    number = {o: i for i, o in enumerate(sorted(set(tops)))}
+    return torch.tensor([number[o] for o in tops]), None if list(number) == ['.'] else tuple(number)
+
+# %% ../nbs/01_data.ipynb #cd5623c3
+def _check_folder(path, size, valid):
+    "The folder as a `Path`; raises a clear error for what can't work"
+    root = Path(path).expanduser()
+    if not root.exists(): raise FileNotFoundError(f'{root}: there is no such folder')
+    if not root.is_dir(): raise NotADirectoryError(f'{root}: a file; give a folder of images')
+    if size < 8 or size != int(size): raise ValueError(f'size is {size}: give a whole number of pixels, at least 8')
+    if not 0 <= valid < 1: raise ValueError(f'valid is {valid}: give the share of images to test with, 0 to less than 1')
+    return root
+
+# %% ../nbs/01_data.ipynb #7c7e2d7f
+def _folder_dd(names, ims, valid, seed, source):
+    "The images as datasets for training and testing"
+    if valid and len(ims) < 2: raise DataError(f'{source}: only one readable image; give valid=0 to train with it and test with none')
+    (labels, classes), none = _labels_of(names), torch.zeros(0, *ims[0].shape, dtype=torch.uint8)
+    parts = zip(('train', 'test'), _parts_of(names, valid, seed))
+    return DataDict({k: ImageData(torch.stack([ims[i] for i in idxs]) if idxs else none, labels[idxs], classes, source) for k, idxs in parts})
+
+# %% ../nbs/01_data.ipynb #c323bf7b
+def image_folder(
+    path, # any folder with images, also in subfolders
+    size:int=64, # pixels of the square that is cut from the middle of each, at least 8
+    valid:float=0.1, # share of the images to test with, 0 to less than 1
+    seed:int=0, # which ones they are depends on it and on the files' names alone
+    workers:int=None, # threads that read; as many as processors, at most 8, if None
+    max_bytes:int=4 << 30, # refuse more images than fit
+    **kw, # goes to `load_image`: `bg`, `max_pixels`, ...
+)->DataDict: # 'train' and 'test': `ImageData` of (3,size,size) images; `skipped` lists what could not be read
+    "Any folder of images, as squares in colour, in memory"
+    root, skipped = _check_folder(path, size, valid), []
+    names = _image_names(root, skipped)
+    if (n := 3*size**2*len(names)) > max_bytes: raise ValueError(f'{root}: {len(names):,} images of {size} x {size} pixels are {n/2**30:.1f} GB: give a smaller size')
+    found = _squares(names, root, int(size), workers, kw)
+    skipped += [o for o in zip(names, found) if isinstance(o[1], str)]
+    good, ims = [n for n, im in zip(names, found) if torch.is_tensor(im)], [o for o in found if torch.is_tensor(o)]
+    if not good: raise DataError(f'{root}: no readable image among {len(names)} files' + (f', the first is {skipped[0][0]!r} ({skipped[0][1]})' if skipped else ''))
+    dd = _folder_dd(good, ims, valid, seed, str(root))
+    dd.skipped = skipped
+    _tell(skipped, len(good)+len(skipped))
+    return dd

@@ -207,7 +207,7 @@ def eval_loss(
             total += F.mse_loss(model((add_noise(x,s,e,alphabar),s)).float(), e, reduction='sum').item()
     return total/x0.numel()
 
-# %% ../nbs/03_ddpm.ipynb #914dc0f3
+# %% ../nbs/03_ddpm.ipynb #056414ab
 class DDPMCB(Callback):
     "Put noise on each batch of images: random in training, always the same in evaluation"
     order = DeviceCB.order+1
@@ -221,7 +221,7 @@ class DDPMCB(Callback):
         "Replace the batch by ((x_t, t), eps)"
         x0,ab = (learn.batch['image'] if isinstance(learn.batch, dict) else learn.batch[0]),self.schedule.alphabar
         if learn.training: learn.batch = noisify(x0, ab); return
-        xt,t,eps = _keyed(x0, torch.arange(self.seen, self.seen+len(x0)), 0, -1, ab)
+        xt,t,eps = _keyed(x0, torch.arange(len(x0))+learn.ranks.first(self.seen), 0, -1, ab)
         learn.batch,self.seen = ((xt,t),eps),self.seen+len(x0)
     def sample(self, model, sz, **kw): "`sample` with this schedule"; return sample(model, sz, *self.schedule[1:], **kw)
 
