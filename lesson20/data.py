@@ -1,4 +1,4 @@
-"""Batches of images, fast and repeatable: Fashion-MNIST, collate functions and loaders
+"""Batches of images, fast and repeatable: Fashion-MNIST, any folder of pictures, collate functions and loaders
 
 Docs: https://lesson20.github.io/lesson20/data.html.md"""
 

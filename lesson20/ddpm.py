@@ -230,7 +230,7 @@ class DDPMCB2(Callback):
     "Take the tensor out of what diffusers' models return; for them, give `TrainCB(n_inp=2)` and batches (x_t, t, eps)"
     def after_predict(self, learn): "Replace the output by its `sample`"; learn.preds = learn.preds.sample
 
-# %% ../nbs/03_ddpm.ipynb #8a6b3604
+# %% ../nbs/03_ddpm.ipynb #e63767b1
 def _start(model, sz, generator):
     "Noise to begin with, and a function for more of it"
     sz = tuple(sz)
@@ -240,12 +240,14 @@ def _start(model, sz, generator):
     return randn(),randn
 
 def _guess(model, x, t, ab, clamp):
-    "The guess of x_0, within `clamp`, and the noise that the model sees"
-    eps = model((x, torch.full((len(x),), int(t), device=x.device, dtype=torch.long))).float()
-    x0 = (x-(1-ab).sqrt()*eps)/ab.sqrt()
+    "The guess of x_0, within `clamp`, and the noise that the model sees; the only place where a sampler asks the model"
+    t = torch.full((len(x),), int(t), device=x.device, dtype=torch.long)
+    if hasattr(model, 'x0_eps'): x0,eps = model.x0_eps(x, t, ab)
+    elif ab==0: raise ValueError("alphabar is 0: a model that predicts the noise knows nothing of the picture there; train it to predict 'v' or 'x0'")
+    else: x0 = (x-(1-ab).sqrt()*(eps := model((x,t)).float()))/ab.sqrt()
     return (x0 if clamp is None else x0.clamp(*clamp)),eps
 
-# %% ../nbs/03_ddpm.ipynb #6e7d84df
+# %% ../nbs/03_ddpm.ipynb #1664edfc
 def sample(
     model, # Takes (x_t, t), returns the noise
     sz, # Shape of the samples (n,c,h,w)
@@ -254,7 +256,8 @@ def sample(
     sigma:torch.Tensor=None, # (n_steps,)
     n_steps:int=None, # Steps of the schedule; None: all it has
     clamp:tuple=(0.,1.), # Range of the data, which guesses are clamped to; None: don't
-    generator:torch.Generator=None # Source of the noise; None: the global one
+    generator:torch.Generator=None, # Source of the noise; None: the global one
+    cb=None # Called after each step with its number, t, x_t and the guess of x_0
 )->list: # x_t after each step on the CPU; the last is the sample
     "DDPM sampling: algorithm 2 of arXiv 2006.11239"
     alpha,alphabar,sigma = [d if o is None else o for o,d in zip((alpha,alphabar,sigma), _schedule[1:])]
@@ -267,6 +270,7 @@ def sample(
             x0,_ = _guess(model, x, t, ab, clamp)
             x = x0*ab1.sqrt()*(1-a)/(1-ab) + x*a.sqrt()*(1-ab1)/(1-ab) + (s*randn() if t else 0)
             preds.append(x.cpu())
+            if cb: cb(len(preds)-1, t, x, x0)
     return preds
 
 # %% ../nbs/03_ddpm.ipynb #554b6177
@@ -279,21 +283,31 @@ def fashion_unet(
     model.net.load_state_dict(load_file(path or assets_path()/'ddpm_fashion.safetensors'))
     return model.eval()
 
-# %% ../nbs/03_ddpm.ipynb #f98c7906
+# %% ../nbs/03_ddpm.ipynb #0518fe6a
+def _times(steps, n):
+    "The steps t of a schedule of `n` to sample at: evenly spaced ones that begin with the last, or those given"
+    if not hasattr(steps, '__iter__'):
+        if not 1<=steps<=n: raise ValueError(f'steps is {steps}: give 1 to {n}')
+        return [round(n-i*n/steps)-1 for i in range(steps)]
+    ts = [int(t) for t in steps]
+    if not ts or ts[0]>=n or ts[-1]<0 or any(a<=b for a,b in zip(ts, ts[1:])): raise ValueError(f'steps is {ts}: give falling numbers from {n-1} to 0')
+    return ts
+
+# %% ../nbs/03_ddpm.ipynb #ef3301e6
 def ddim_sample(
     model, # Takes (x_t, t), returns the noise
     sz, # Shape of the samples (n,c,h,w)
-    steps:int=50, # Passes through the model, from 1 to the schedule's number of steps
+    steps:int=50, # Passes through the model, from 1 to the schedule's number of steps; or a list of the steps t, falling
     eta:float=0., # Share of fresh noise, 0 to 1
     alphabar:torch.Tensor=None, # (n_steps,); None: the module's
     clamp:tuple=(0.,1.), # Range of the data, which guesses are clamped to; None: don't
-    generator:torch.Generator=None # Source of the noise; None: the global one
+    generator:torch.Generator=None, # Source of the noise; None: the global one
+    cb=None # Called after each step with its number, t, x_t and the guess of x_0
 )->list: # x_t after each step on the CPU; the last is the sample
-    "DDIM sampling: equation 12 of arXiv 2010.02502, at evenly spaced steps that begin with the last one"
+    "DDIM sampling: equation 12 of arXiv 2010.02502; with eta=1 it is DDPM that skips steps"
     n = len(alphabar := (_schedule.alphabar if alphabar is None else alphabar).cpu())
-    if not 1<=steps<=n: raise ValueError(f'steps is {steps}: give 1 to {n}')
+    ts,preds = _times(steps, n),[]
     x,randn = _start(model, sz, generator)
-    ts,preds = [round(n-i*n/steps)-1 for i in range(steps)],[]
     with _evaluating(model):
         for t,t1 in zip(ts, ts[1:]+[-1]):
             ab,ab1 = alphabar[t].to(x),(alphabar[t1] if t1>=0 else torch.tensor(1.)).to(x)
@@ -301,4 +315,5 @@ def ddim_sample(
             s = eta*((1-ab1)/(1-ab)).sqrt()*(1-ab/ab1).sqrt()
             x = ab1.sqrt()*x0 + (1-ab1-s**2).clamp(min=0).sqrt()*eps + (s*randn() if eta else 0)
             preds.append(x.cpu())
+            if cb: cb(len(preds)-1, t, x, x0)
     return preds

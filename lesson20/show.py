@@ -7,7 +7,8 @@ Docs: https://lesson20.github.io/lesson20/show.html.md"""
 # %% auto #0
 __all__ = ['by_setting', 'show_image', 'subplots', 'get_grid', 'show_images', 'ImageError', 'image_size', 'decode', 'to_rgb',
            'fit_image', 'read_url', 'load_image', 'download_image', 'assets_path', 'sample_names', 'sample_image',
-           'to_uint8', 'image_bytes', 'to_png_bytes', 'save_image', 'tile_images', 'image_html']
+           'to_uint8', 'image_bytes', 'to_png_bytes', 'save_image', 'tile_images', 'write_mp4', 'image_html',
+           'video_html', 'show_video']
 
 # %% ../nbs/00_show.ipynb #14587865
 import os, re, struct, time, zlib
@@ -450,6 +451,63 @@ def tile_images(
         sheet[:, y:y+h, x:x+w] = im
     return sheet
 
+# %% ../nbs/00_show.ipynb #a8112a0f
+def _film_pixels(frames):
+    "The frames as bytes (h,w,3) with even sides, all of one size"
+    first = None
+    for i, im in enumerate(frames):
+        im = to_uint8(im)
+        if im.ndim == 2: im = im[..., None].repeat(3, -1)
+        h, w, c = im.shape
+        first = first or (h, w)
+        if c != 3 or h*w == 0: raise ValueError(f'frame {i} is {h} x {w} with {c} channels: give 1 or 3 channels and at least a pixel')
+        if (h, w) != first: raise ValueError(f'frame {i} is {h} x {w}, the first is {first[0]} x {first[1]}: the frames of a film have one size')
+        yield np.pad(im, [(0, h%2), (0, w%2), (0, 0)], 'edge')
+    if first is None: raise ValueError('a film needs at least one frame')
+
+# %% ../nbs/00_show.ipynb #2ea8cdfa
+def _film_stream(f, im, fps, crf):
+    "A stream in the open film `f` for frames like `im`"
+    from fractions import Fraction
+    s = f.add_stream('libx264', rate=Fraction(fps).limit_denominator(1001), options=dict(crf=str(crf)))
+    s.height, s.width, s.pix_fmt = *im.shape[:2], 'yuv420p'
+    # named, because players guess otherwise, and not all of them right: the matrix of BT.601 and the range 16 to 235
+    s.codec_context.colorspace, s.codec_context.color_range = 6, 1
+    return s
+
+# %% ../nbs/00_show.ipynb #3d1b41e8
+def _film(path, frames, fps, hold, crf):
+    "Write the frames (h,w,3) into the file `path`, the last one for `hold` seconds more"
+    import av
+    with av.open(str(path), 'w', format='mp4', options=dict(movflags='faststart')) as f:
+        s = None
+        for im in frames:
+            s = s or _film_stream(f, im, fps, crf)
+            f.mux(s.encode(av.VideoFrame.from_ndarray(im, format='rgb24')))
+        for _ in range(round(hold*fps)): f.mux(s.encode(av.VideoFrame.from_ndarray(im, format='rgb24')))
+        f.mux(s.encode())
+
+# %% ../nbs/00_show.ipynb #5fe1b030
+def write_mp4(
+    frames, # images as for `show_image`, with 1 or 3 channels, all of one size: batch (n,c,h,w), list or generator; floats in 0..1
+    path, # file to write, .mp4; its folder is made
+    fps:float=12, # frames a second
+    hold:float=1., # seconds for which the last frame stays
+    crf:int=20, # 0 (no loss) to 51 (worst): lower is better and larger
+)->Path: # the file
+    "Write a film as H.264, which every browser plays"
+    path = Path(path).expanduser()
+    if path.suffix.lower() != '.mp4': raise ValueError(f'{path}: the name must end in .mp4')
+    if not 0 < fps <= 1000: raise ValueError(f'fps is {fps}: give more than 0 frames a second, at most 1000')
+    if not 0 <= hold <= 3600: raise ValueError(f'hold is {hold}: give seconds, 0 to 3600')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    try:
+        _film(part, _film_pixels(frames), fps, hold, crf)
+        part.replace(path)
+    finally: part.unlink(missing_ok=True)
+    return path
+
 # %% ../nbs/00_show.ipynb #eba0724b
 def image_html(
     im, # an image as for `show_image`
@@ -462,3 +520,28 @@ def image_html(
     size = f' width="{width}"' if width else ''
     style = ' style="image-rendering:pixelated"' if pixelated else ''
     return f'<img src="data:image/{fmt};base64,{b64encode(image_bytes(im, fmt)).decode()}" alt="{escape(alt)}"{size}{style}>'
+
+# %% ../nbs/00_show.ipynb #3aeb498b
+def video_html(
+    path, # an .mp4 file
+    label:str, # what the film shows, for readers who can't see it
+    width:int=None, # shown width in pixels of the page; the film's own if None
+    max_bytes:int=1 << 20, # refuse larger files
+)->str: # a <video> element
+    "A short film as part of a web page"
+    b = Path(path).expanduser().read_bytes()
+    if b[4:8] != b'ftyp': raise ValueError(f'{path}: not an MP4 film')
+    if len(b) > max_bytes: raise ValueError(f'{path}: {len(b):,} bytes are more than the limit of {max_bytes:,}; give write_mp4 smaller frames, or a higher crf')
+    size = f' width="{width}"' if width else ''
+    return f'<video src="data:video/mp4;base64,{b64encode(b).decode()}" aria-label="{escape(label)}"{size} controls loop muted autoplay playsinline></video>'
+
+# %% ../nbs/00_show.ipynb #fc56b047
+def show_video(
+    path, # an .mp4 file
+    width:int=None, # shown width in pixels of the page; the film's own if None
+    label:str='film', # what it shows, for readers who can't see it
+    **kw, # goes to `video_html`
+): # IPython's `HTML`, which a notebook shows
+    "Show a short film in the notebook, as part of it"
+    from IPython.display import HTML
+    return HTML(video_html(path, label, width, **kw))
