@@ -17,12 +17,15 @@ from pathlib import Path
 from torch import nn, optim, tensor
 from torch.utils.data import DataLoader, Dataset
 
-# %% ../nbs/99_all.ipynb #1c4be7a6
+# %% ../nbs/99_all.ipynb #d650f275
 from .show import *
 from .data import *
 from .learner import *
 from .ddpm import *
 from .precision import *
+from .accel import *
+from .multidl import *
+from .sampling import *
 
 # %% ../nbs/99_all.ipynb #ec595ba6
 __all__ = [o for o in dir() if not o.startswith('_')]
