@@ -86,7 +86,7 @@ def main(seeds=2, steps=200):
     for seed in range(seeds):
         for name,cost,ds in jobs:
             for how in hows if seed%2==0 else hows[::-1]:
-                curves[name,how,seed] = run(ds, how, seed, steps if how=='plain' else 2*steps, x_valid)
+                curves[name,how,seed] = run(ds, how, seed, steps if how=='plain' else 3*steps//2, x_valid)
                 print(name, how, seed, f'{curves[name,how,seed][-1][1]:.1f} s', f'{curves[name,how,seed][-1][2]:.4f}', flush=True)
     rows = []
     for seed in range(seeds):
