@@ -165,7 +165,7 @@ def late(
     "Choose stages of a way, more of them near its end"
     return list(range(n)) if k>=n else sorted({round((1-(1-i/k)**2)*(n-1)) for i in range(1,k+1)})
 
-# %% ../nbs/16_cli.ipynb #0135b0a7
+# %% ../nbs/16_cli.ipynb #9bb17635
 def draw(
     model, # A `UNet`
     n:int, # How many images
@@ -176,7 +176,7 @@ def draw(
     film:int=1 # Return so many stages of the way
 )->torch.Tensor: # (film,n,c,h,w) from noise to image, the last stage being the samples
     "Draw images"
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
     c,size = (_config(model.to(device))[k] for k in ('channels','size'))
     g,some = torch.Generator().manual_seed(seed),max(1, 2**18//size**2)
     stages = []
@@ -283,8 +283,12 @@ def demo_cli(
     "Train the packaged diffusion model further on Fashion-MNIST, draw garments with it, and write a gallery page"
     with clear_errors('lesson20-demo'): demo(out, steps, device=device, seed=seed)
 
-# %% ../nbs/16_cli.ipynb #8f1a317d
+# %% ../nbs/16_cli.ipynb #4ed097f6
 _dtypes = {'':None, 'fp32':torch.float32, 'fp16':torch.float16, 'bf16':torch.bfloat16}
+
+def _near(path):
+    "A path as short as it can be said from here"
+    return Path(path).relative_to(Path.cwd()) if Path(path).is_relative_to(Path.cwd()) else path
 
 def _digest(dd):
     "A number that is another one for other images"
@@ -302,11 +306,11 @@ def _report(out, opts, model, losses, dd, device):
     print(f"Loss on {len(test)} test images {loss:.4f}. Weights, samples, their film and the loss curve are in {out}")
     if loss>0.9 and len(losses)>100: print(f"That is hardly better than no prediction: train again with a smaller rate, such as --lr {opts['lr']/4:g}")
 
-# %% ../nbs/16_cli.ipynb #fe708a6e
+# %% ../nbs/16_cli.ipynb #2158199c
 def _run(out, opts, dd, device):
     "Train, or go on training, with the options in `opts`, into the folder `out`"
     config = opts['config']
-    print(f"Training images: {len(dd['train']):,} of {config['size']} x {config['size']} pixels from {dd['train'].source}", flush=True)
+    print(f"Training images: {len(dd['train']):,} of {config['size']} x {config['size']} pixels from {_near(dd['train'].source)}", flush=True)
     torch.manual_seed(opts['seed'])
     model = fashion_unet() if opts['pretrained'] else new_unet(config['channels'], config['size'])
     if not opts['pretrained']: init_ddpm(model)

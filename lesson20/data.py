@@ -396,11 +396,11 @@ def _square(name, root, size, kw):
     except ImageError as e: return str(e).removeprefix(f'{path}: ')
     return im.mul(255).round_().byte()
 
-# %% ../nbs/01_data.ipynb #22b3bab3
+# %% ../nbs/01_data.ipynb #d5a0ddc3
 def _squares(names, root, size, workers, kw):
     "What `_square` says about each of the `names`"
     from concurrent.futures import ThreadPoolExecutor
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
     pool = ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1))
     try: return list(tqdm(pool.map(partial(_square, root=root, size=size, kw=kw), names), 'images', len(names), delay=3, leave=False, disable=None))
     finally: pool.shutdown(cancel_futures=True)
