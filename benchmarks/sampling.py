@@ -2,7 +2,7 @@
 
 Features are those of `fashion_classifier()`, compared with all training images; the floor is the same number of real test images. Each batch of 128 has its own
 seed, the same for all samplers. Finished batches are kept in --keep, so that the run may be stopped and started again.
-`python benchmarks/sampling.py [--n 512] [--full_n 512]` writes sampling.json and sampling.md."""
+`python benchmarks/sampling.py [--n 512] [--full_n 2048]` writes sampling.json and sampling.md."""
 import argparse,json,platform,time
 from datetime import date
 from functools import partial
@@ -33,7 +33,7 @@ def judged(f, real):
     halves = [fid(o, real) for o in f.chunk(2)]
     return dict(n=len(f), fid=fid(f, real), kid=kid(f, real[:10_000]), halves=halves)
 
-def main(n=512, full_n=512, keep='.sampling'):
+def main(n=512, full_n=2048, keep='.sampling'):
     keep = Path(keep)
     keep.mkdir(exist_ok=True)
     dd,net,model = fashion_mnist(pad=2),fashion_classifier(),fashion_unet()
@@ -63,5 +63,5 @@ def table(res):
 
 if __name__=='__main__':
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument('--n', type=int, default=512); p.add_argument('--full_n', type=int, default=512); p.add_argument('--keep', default='.sampling')
+    p.add_argument('--n', type=int, default=512); p.add_argument('--full_n', type=int, default=2048); p.add_argument('--keep', default='.sampling')
     main(**vars(p.parse_args()))

@@ -165,14 +165,14 @@ def late(
     "Choose stages of a way, more of them near its end"
     return list(range(n)) if k>=n else sorted({round((1-(1-i/k)**2)*(n-1)) for i in range(1,k+1)})
 
-# %% ../nbs/16_cli.ipynb #9bb17635
+# %% ../nbs/16_cli.ipynb #2aca462f
 def draw(
     model, # A `UNet`
     n:int, # How many images
     steps:int=20, # Sampling steps
     seed:int=0, # Of the noise
     device='cpu', # Where
-    sampler:str='dpmpp', # One of `samplers`
+    sampler:str='dpmpp_sde', # One of `samplers`
     film:int=1 # Return so many stages of the way
 )->torch.Tensor: # (film,n,c,h,w) from noise to image, the last stage being the samples
     "Draw images"
@@ -248,7 +248,7 @@ def _demo_page(out, dd, steps, losses, loss_before, loss_after, seconds):
              'loss on test images, as it came':f'{loss_before:.4f}', 'loss on test images, now':f'{loss_after:.4f}', 'time':f'{seconds/60:.1f} minutes', 'PyTorch':torch.__version__}
     (out/'index.html').write_text(gallery('lesson20: garments from noise', intro, figs, facts), encoding='utf-8')
 
-# %% ../nbs/16_cli.ipynb #089a7da4
+# %% ../nbs/16_cli.ipynb #eab137d6
 def demo(
     out='lesson20-demo', # Folder for the gallery
     steps:int=200, # Further training steps
@@ -264,9 +264,9 @@ def demo(
     print(f"Drawing, training for {steps} steps on {dd['train'].source}, drawing again", flush=True)
     model,test = fashion_unet().to(device),dd['test'][:256]['image']
     before = eval_loss(model, test)
-    save_image(sheet(draw(model, n, sampling_steps, seed, device, 'ddim')[-1], 16), out/'before.png')
+    save_image(sheet(draw(model, n, sampling_steps, seed, device)[-1], 16), out/'before.png')
     ema,losses = train_ddpm(model, dd, steps, lr=2e-4, device=device, seed=seed)
-    _write(stages := draw(ema, n, sampling_steps, seed, device, 'ddim', 60), out/'samples.png', 16)
+    _write(stages := draw(ema, n, sampling_steps, seed, device, film=60), out/'samples.png', 16)
     save_image(strip(stages), out/'film.png')
     _demo_page(out, dd, len(losses), losses, before, eval_loss(ema, test), time.time()-start)
     print(f'{time.time()-start:.0f} s. Open {out/"index.html"}')
@@ -377,7 +377,7 @@ def _act(action, out, opts, weights, device):
     elif action=='resume': _resume(out, device)
     else: _sample(out, weights, opts, device)
 
-# %% ../nbs/16_cli.ipynb #f556e2d1
+# %% ../nbs/16_cli.ipynb #bcca8bb7
 @call_parse
 def ddpm_cli(
     action:str, # train, sample or resume
@@ -392,7 +392,7 @@ def ddpm_cli(
     every:int=100, # Training steps between two checkpoints
     weights:str='', # For `sample`: a model.safetensors; empty: the one in `out`, or else the package's
     n:int=64, # How many images to draw
-    sampler:str='dpmpp', # ddim, ddpm, heun or dpmpp
+    sampler:str='dpmpp_sde', # ddpm, ddim, heun, dpmpp or dpmpp_sde
     sampling_steps:int=20, # Steps from noise to image
     seed:int=0, # Of everything random
     device:str='' # cpu, cuda, cuda:1, mps; empty: the best that works

@@ -230,7 +230,7 @@ class DDPMCB2(Callback):
     "Take the tensor out of what diffusers' models return; for them, give `TrainCB(n_inp=2)` and batches (x_t, t, eps)"
     def after_predict(self, learn): "Replace the output by its `sample`"; learn.preds = learn.preds.sample
 
-# %% ../nbs/03_ddpm.ipynb #e63767b1
+# %% ../nbs/03_ddpm.ipynb #95f60584
 def _start(model, sz, generator):
     "Noise to begin with, and a function for more of it"
     sz = tuple(sz)
@@ -244,7 +244,7 @@ def _guess(model, x, t, ab, clamp):
     t = torch.full((len(x),), int(t), device=x.device, dtype=torch.long)
     if hasattr(model, 'x0_eps'): x0,eps = model.x0_eps(x, t, ab)
     elif ab==0: raise ValueError("alphabar is 0: a model that predicts the noise knows nothing of the picture there; train it to predict 'v' or 'x0'")
-    else: x0 = (x-(1-ab).sqrt()*(eps := model((x,t)).float()))/ab.sqrt()
+    else: x0 = (x-(1-ab).sqrt()*(eps := model((x,t)).to(x.dtype)))/ab.sqrt()
     return (x0 if clamp is None else x0.clamp(*clamp)),eps
 
 # %% ../nbs/03_ddpm.ipynb #1664edfc

@@ -8,8 +8,8 @@ Docs: https://lesson20.github.io/lesson20/sampling.html.md"""
 __all__ = ['Target', 'samplers', 'schedule_of', 'cosine_schedule', 'sigmoid_schedule', 'linear_schedule', 'rescale_zero_snr',
            'make_target', 'to_x0', 'to_eps', 'log_snr', 'probs_like', 'Uniform', 'Stratified', 'Weighted', 'Importance',
            'min_snr_weight', 'noisify_as', 'image_errors', 'weighted_mse', 'NoiseCB', 'collate_noised', 'loss_by_step',
-           'Predicts', 'spaced_times', 'heun_sample', 'dpmpp_sample', 'GarmentNet', 'fashion_classifier', 'features',
-           'fid', 'kid']
+           'Predicts', 'spaced_times', 'heun_sample', 'dpmpp_sample', 'SamplePreview', 'GarmentNet',
+           'fashion_classifier', 'features', 'fid', 'kid']
 
 # %% ../nbs/07_sampling.ipynb #e28a0df5
 import math
@@ -194,11 +194,11 @@ class Importance(Weighted):
         # until every part has been seen once, an unseen one would look as if it had no loss
         if not mean_sq.isnan().any() and known.sum()>0: self.probs = (1-self.explore)*known/known.sum()+self.explore/len(known)
 
-# %% ../nbs/07_sampling.ipynb #ec21b1ce
+# %% ../nbs/07_sampling.ipynb #c3ddf615
 @patch
 def update(self:Importance,
     t:torch.Tensor, # Steps of a batch (b,)
-    errors:torch.Tensor, # The loss of each image, without its weight (b,)
+    errors:torch.Tensor, # The loss of each image, without the weight that this strategy gave it (b,)
     n_steps:int # Steps of the schedule
 ):
     "Move the running means towards the squared errors of a batch"
@@ -257,23 +257,23 @@ def weighted_mse(
     errors = image_errors(pred, target)
     return (errors if w is None else errors*w).mean()
 
-# %% ../nbs/07_sampling.ipynb #8100ae84
+# %% ../nbs/07_sampling.ipynb #65c9db2c
 class NoiseCB(Callback):
     "Put noise on each batch of images, with any schedule, target, choice and weight of steps; needs `weighted_mse` as loss function"
     order = DeviceCB.order+1
     def __init__(self,
         schedule:Schedule=None, # None: `linear_schedule()`
         target:str='eps', # What the network is to predict: 'eps', 'x0' or 'v'
-        steps=None, # How to choose steps in training; None: `Stratified()`
+        steps=None, # How to choose steps in training; None: `Importance()`
         weight:torch.Tensor=None # Further weights of the steps in training (T,), such as `min_snr_weight`'s
     ):
         _check_target(target)
-        self.schedule,self.target,self.steps,self.weight = schedule or linear_schedule(),target,steps or Stratified(),weight
+        self.schedule,self.target,self.steps,self.weight = schedule or linear_schedule(),target,steps or Importance(),weight
     def before_epoch(self, learn): "Count images from 0"; self.seen = 0
     def state_dict(self): "What the strategy has learned"; return self.steps.state_dict()
     def load_state_dict(self, d): "Give it back to the strategy"; self.steps.load_state_dict(d)
 
-# %% ../nbs/07_sampling.ipynb #7ec910b8
+# %% ../nbs/07_sampling.ipynb #699a838a
 @patch
 def before_batch(self:NoiseCB, learn):
     "Replace the batch by ((x_t, t), target, w)"
@@ -281,7 +281,7 @@ def before_batch(self:NoiseCB, learn):
     if learn.training:
         learn.batch = noisify_as(x0, torch.rand(len(x0)), torch.randn_like(x0), self.schedule, self.target, self.steps, self.weight)
         return
-    u,eps = keyed_noise(torch.arange(self.seen, self.seen+len(x0)), x0.shape[1:], 0, -1)
+    u,eps = keyed_noise(torch.arange(len(x0))+learn.ranks.first(self.seen), x0.shape[1:], 0, -1)
     learn.batch,self.seen = noisify_as(x0, u, eps, self.schedule, self.target),self.seen+len(x0)
 
 @patch
@@ -289,7 +289,8 @@ def after_loss(self:NoiseCB, learn):
     "Tell the strategy the errors of the batch"
     if not learn.training or type(self.steps).update is Uniform.update: return
     (_,t),target,_ = learn.batch
-    self.steps.update(t, image_errors(learn.preds.detach(), target), len(self.schedule.alphabar))
+    errors = image_errors(learn.preds.detach(), target).cpu()
+    self.steps.update(t, errors if self.weight is None else errors*self.weight[t.cpu()], len(self.schedule.alphabar))
 
 # %% ../nbs/07_sampling.ipynb #3a6fe4b5
 def _collate(b, seed, train, **kw):
@@ -329,11 +330,11 @@ def loss_by_step(
             res.append(image_errors(to_eps(model((xt,t)).float(), xt, ab.to(dev)[t], target), e).cpu())
     return torch.cat(res).reshape(parts,-1).mean(1)
 
-# %% ../nbs/07_sampling.ipynb #36dfa482
+# %% ../nbs/07_sampling.ipynb #31a4ff30
 import torch.nn.functional as F
 from torch import nn
 from .ddpm import _guess,_start,_times,alphabar,ddim_sample
-from .learner import _in_notebook,conv
+from .learner import Throttle,_in_notebook,conv
 from .show import assets_path,show_images,tile_images,to_png_bytes
 
 # %% ../nbs/07_sampling.ipynb #651f8f61
@@ -411,20 +412,22 @@ def _heun_times(steps, ab):
     if pure and steps>2 and not plain: plain = 2
     return ab,spaced_times((steps-1-plain)//2+plain+1, ab),plain
 
-# %% ../nbs/07_sampling.ipynb #de6ca233
+# %% ../nbs/07_sampling.ipynb #bb80ae97
 def dpmpp_sample(
     model, # Takes (x_t, t), returns the noise; or `Predicts`
     sz, # Shape of the samples (n,c,h,w)
     steps:int=20, # Passes through the model; or a list of steps t, falling
+    eta:float=0., # Share of fresh noise, 0 to 1
     alphabar:torch.Tensor=None, # (n_steps,); None: the linear schedule's
     clamp:tuple=(0.,1.), # Range of the data, which guesses are clamped to; None: don't
     generator:torch.Generator=None, # Source of the noise; None: the global one
     cb=None # Called after each step with its number, t, x_t and the guess of x_0
 )->list: # x_t after each step on the CPU; the last is the sample
-    "DPM-Solver++(2M): algorithm 2 of Lu et al. (arXiv 2211.01095)"
+    "DPM-Solver++(2M), and its SDE form with `eta` above 0: algorithm 2 and appendix of Lu et al. (arXiv 2211.01095)"
+    if not 0<=eta<=1: raise ValueError(f'eta is {eta}: give 0 to 1')
     ab = (linear_schedule().alphabar if alphabar is None else alphabar).cpu()
     ts = _times(steps if hasattr(steps, '__iter__') else spaced_times(steps, ab), len(ab))
-    x,_ = _start(model, sz, generator)
+    x,randn = _start(model, sz, generator)
     lam,before,preds = log_snr(ab[ts]).tolist(),None,[]
     with _evaluating(model):
         for i,(t,t1) in enumerate(zip(ts, ts[1:]+[-1])):
@@ -432,13 +435,53 @@ def dpmpp_sample(
             x0,_ = _guess(model, x, t, a, clamp)
             d = x0 if before is None or t1<0 else x0+(lam[i+1]-lam[i])/(lam[i]-lam[i-1])*(x0-before)/2
             r = ((1-a1)/(1-a)).sqrt()
-            x,before = r*x+(a1.sqrt()-r*a.sqrt())*d,x0
+            k = r*(a/a1).sqrt() # how much of the old ratio of noise to signal is left: exp(-h)
+            x,before = r*k**eta*x+a1.sqrt()*(1-k**(1+eta))*d,x0
+            if eta and t1>=0: x = x+((1-a1)*(1-k**(2*eta))).sqrt()*randn()
             preds.append(x.cpu())
             if cb: cb(i, t, x, x0)
     return preds
 
-# %% ../nbs/07_sampling.ipynb #1f32408f
-samplers = dict(ddpm=partial(ddim_sample, eta=1.), ddim=ddim_sample, heun=heun_sample, dpmpp=dpmpp_sample)
+# %% ../nbs/07_sampling.ipynb #7faa6e7d
+samplers = dict(ddpm=partial(ddim_sample, eta=1.), ddim=ddim_sample, heun=heun_sample, dpmpp=dpmpp_sample, dpmpp_sde=partial(dpmpp_sample, eta=0.5))
+
+# %% ../nbs/07_sampling.ipynb #f132617c
+class SamplePreview:
+    "A `cb` for samplers that shows the guess of the pictures while it forms, and keeps it"
+    def __init__(self,
+        n:int=8, # Images to show
+        every:int=1, # Steps between two stages that are kept
+        zoom:int=2, # Screen pixels for each pixel
+        share:float=0.05 # Of the time may be spent on showing, 0 to 1
+    ):
+        if n<1 or every<1 or zoom<1: raise ValueError(f'n is {n}, every {every}, zoom {zoom}: give at least 1')
+        self.n,self.every,self.zoom,self.stages,self.throttle,self.handle = n,every,zoom,[],Throttle(share),None
+    def __call__(self, i, t, x, x0):
+        "Keep the guess and show it if it is time"
+        if i==0: self.stages,self.handle,self.throttle.next = [],None,0.
+        if self.stages and self.stages[-1][0]%self.every: self.stages.pop()
+        self.stages.append((i, t, x0[:self.n].detach().float().clamp(0,1).cpu()))
+        # in the last step of all samplers the guess is taken as it is
+        if _in_notebook(): self._show() if torch.allclose(x, x0, atol=1e-5) else self.throttle(self._show)
+    def image(self,
+        i:int=-1 # Of the stages kept
+    )->torch.Tensor: # (c,H,W)
+        "The images of a stage side by side"
+        return tile_images(self.stages[i][2].repeat_interleave(self.zoom, -1).repeat_interleave(self.zoom, -2), self.n)
+    def frames(self): "All stages kept, for `write_mp4` and `show_video`"; return [self.image(i) for i in range(len(self.stages))]
+    def strip(self,
+        rows:int=4, # Images
+        cols:int=10 # Stages, at most
+    ):
+        "The way from noise to the pictures, from left to right; the last stage is there"
+        ks = sorted({len(self.stages)-1-j*max(1, len(self.stages)-1)//max(1, cols-1) for j in range(min(cols, len(self.stages)))})
+        some = [self.stages[k] for k in ks]
+        show_images(torch.stack([o[2][r] for r in range(min(rows, len(some[0][2]))) for o in some]), ncols=len(some), imsize=0.9, titles=[f't={o[1]}' for o in some])
+    def _show(self):
+        from IPython.display import display
+        content = {'image/png':to_png_bytes(self.image()), 'text/plain':f't = {self.stages[-1][1]}'}
+        if self.handle is None: self.handle = display(content, raw=True, display_id=True)
+        else: self.handle.update(content, raw=True)
 
 # %% ../nbs/07_sampling.ipynb #fac3bd02
 class _Res(nn.Module):
