@@ -445,7 +445,7 @@ def dpmpp_sample(
 # %% ../nbs/07_sampling.ipynb #7faa6e7d
 samplers = dict(ddpm=partial(ddim_sample, eta=1.), ddim=ddim_sample, heun=heun_sample, dpmpp=dpmpp_sample, dpmpp_sde=partial(dpmpp_sample, eta=0.5))
 
-# %% ../nbs/07_sampling.ipynb #f132617c
+# %% ../nbs/07_sampling.ipynb #d20815d6
 class SamplePreview:
     "A `cb` for samplers that shows the guess of the pictures while it forms, and keeps it"
     def __init__(self,
@@ -463,25 +463,37 @@ class SamplePreview:
         self.stages.append((i, t, x0[:self.n].detach().float().clamp(0,1).cpu()))
         # in the last step of all samplers the guess is taken as it is
         if _in_notebook(): self._show() if torch.allclose(x, x0, atol=1e-5) else self.throttle(self._show)
-    def image(self,
-        i:int=-1 # Of the stages kept
-    )->torch.Tensor: # (c,H,W)
-        "The images of a stage side by side"
-        return tile_images(self.stages[i][2].repeat_interleave(self.zoom, -1).repeat_interleave(self.zoom, -2), self.n)
-    def frames(self): "All stages kept, for `write_mp4` and `show_video`"; return [self.image(i) for i in range(len(self.stages))]
-    def strip(self,
-        rows:int=4, # Images
-        cols:int=10 # Stages, at most
-    ):
-        "The way from noise to the pictures, from left to right; the last stage is there"
-        ks = sorted({len(self.stages)-1-j*max(1, len(self.stages)-1)//max(1, cols-1) for j in range(min(cols, len(self.stages)))})
-        some = [self.stages[k] for k in ks]
-        show_images(torch.stack([o[2][r] for r in range(min(rows, len(some[0][2]))) for o in some]), ncols=len(some), imsize=0.9, titles=[f't={o[1]}' for o in some])
-    def _show(self):
-        from IPython.display import display
-        content = {'image/png':to_png_bytes(self.image()), 'text/plain':f't = {self.stages[-1][1]}'}
-        if self.handle is None: self.handle = display(content, raw=True, display_id=True)
-        else: self.handle.update(content, raw=True)
+
+# %% ../nbs/07_sampling.ipynb #dd101915
+@patch
+def image(self:SamplePreview,
+    i:int=-1 # Of the stages kept
+)->torch.Tensor: # (c,H,W)
+    "The images of a stage side by side"
+    return tile_images(self.stages[i][2].repeat_interleave(self.zoom, -1).repeat_interleave(self.zoom, -2), self.n)
+
+@patch
+def frames(self:SamplePreview): "All stages kept, for `write_mp4`"; return [self.image(i) for i in range(len(self.stages))]
+
+@patch
+def strip(self:SamplePreview,
+    rows:int=4, # Images
+    cols:int=10 # Stages, at most
+):
+    "The way from noise to the pictures, from left to right; the last stage is there"
+    if not self.stages: raise ValueError('nothing has been sampled yet: give this as `cb` to a sampler')
+    last = len(self.stages)-1
+    some = [self.stages[k] for k in sorted({last-j*last//max(1, cols-1) for j in range(min(cols, last+1))})]
+    ims = [o[2][r] for r in range(min(rows, len(some[0][2]))) for o in some]
+    show_images(torch.stack(ims), ncols=len(some), imsize=0.9, titles=[f't={o[1]}' for o in some])
+
+# %% ../nbs/07_sampling.ipynb #9df33bc1
+@patch
+def _show(self:SamplePreview):
+    from IPython.display import display
+    content = {'image/png':to_png_bytes(self.image()), 'text/plain':f't = {self.stages[-1][1]}'}
+    if self.handle is None: self.handle = display(content, raw=True, display_id=True)
+    else: self.handle.update(content, raw=True)
 
 # %% ../nbs/07_sampling.ipynb #fac3bd02
 class _Res(nn.Module):
