@@ -464,7 +464,7 @@ class SamplePreview:
         # in the last step of all samplers the guess is taken as it is
         if _in_notebook(): self._show() if torch.allclose(x, x0, atol=1e-5) else self.throttle(self._show)
 
-# %% ../nbs/07_sampling.ipynb #dd101915
+# %% ../nbs/07_sampling.ipynb #1a0a8e18
 @patch
 def image(self:SamplePreview,
     i:int=-1 # Of the stages kept
@@ -485,7 +485,7 @@ def strip(self:SamplePreview,
     last = len(self.stages)-1
     some = [self.stages[k] for k in sorted({last-j*last//max(1, cols-1) for j in range(min(cols, last+1))})]
     ims = [o[2][r] for r in range(min(rows, len(some[0][2]))) for o in some]
-    show_images(torch.stack(ims), ncols=len(some), imsize=0.9, titles=[f't={o[1]}' for o in some])
+    show_images(torch.stack(ims), ncols=len(some), imsize=0.55, titles=[f't={o[1]}' for o in some])
 
 # %% ../nbs/07_sampling.ipynb #9df33bc1
 @patch
