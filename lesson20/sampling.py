@@ -160,13 +160,16 @@ class Stratified(Uniform):
     "Each step equally likely, the steps of a batch spread evenly over the schedule (Kingma et al., arXiv 2107.00630, appendix I.1)"
     def __call__(self, u, n_steps): "Steps and weights"; return super().__call__(_spread(u), n_steps)
 
-# %% ../nbs/07_sampling.ipynb #bd73be0e
+# %% ../nbs/07_sampling.ipynb #af1442af
 class Weighted(Stratified):
     "Steps drawn with given probabilities, spread over them"
     def __init__(self,
         probs:torch.Tensor, # Of each of n equal parts of the schedule (n,), in any unit
         unbiased:bool=True # Weigh losses by 1/probability, so that their mean stays that of uniform steps?
-    ): self.probs,self.unbiased = torch.as_tensor(probs).double(),unbiased
+    ):
+        self.probs,self.unbiased = torch.as_tensor(probs).double(),unbiased
+        if self.probs.ndim!=1 or not (self.probs>=0).all() or not 0<self.probs.sum()<math.inf:
+            raise ValueError('probs must be one row of finite numbers, none below 0 and not all of them 0')
     def __call__(self, u, n_steps):
         "Steps and weights"
         n,p = len(self.probs),self.probs/self.probs.sum()
@@ -257,7 +260,7 @@ def weighted_mse(
     errors = image_errors(pred, target)
     return (errors if w is None else errors*w).mean()
 
-# %% ../nbs/07_sampling.ipynb #65c9db2c
+# %% ../nbs/07_sampling.ipynb #ec781d9f
 class NoiseCB(Callback):
     "Put noise on each batch of images, with any schedule, target, choice and weight of steps; needs `weighted_mse` as loss function"
     order = DeviceCB.order+1
@@ -269,6 +272,7 @@ class NoiseCB(Callback):
     ):
         _check_target(target)
         self.schedule,self.target,self.steps,self.weight = schedule or linear_schedule(),target,steps or Importance(),weight
+        if weight is not None and len(weight)!=(T := len(self.schedule.alphabar)): raise ValueError(f'there are {len(weight)} weights for {T} steps')
     def before_epoch(self, learn): "Count images from 0"; self.seen = 0
     def state_dict(self): "What the strategy has learned"; return self.steps.state_dict()
     def load_state_dict(self, d): "Give it back to the strategy"; self.steps.load_state_dict(d)
@@ -308,7 +312,7 @@ def collate_noised(
     "Collate images and put keyed noise on them"
     return partial(_collate, seed=seed, train=train, **kw)
 
-# %% ../nbs/07_sampling.ipynb #b543e40f
+# %% ../nbs/07_sampling.ipynb #cf75b81b
 def loss_by_step(
     model, # Takes (x_t, t), returns the target
     x0:torch.Tensor, # Images (n,c,h,w)
@@ -319,6 +323,7 @@ def loss_by_step(
     bs:int=128 # Images at a time
 )->torch.Tensor: # Mean squared error of the noise in each part (parts,)
     "The loss in parts of the schedule, with fixed steps and fixed noise"
+    if parts<1 or len(x0)<1: raise ValueError(f'{parts} parts and {len(x0)} images: give at least 1 of both')
     ab,dev = (schedule or linear_schedule()).alphabar,_device(model)
     u,eps = keyed_noise(torch.arange(len(x0)*parts), x0.shape[1:], seed)
     part,res = torch.arange(parts).repeat_interleave(len(x0)),[]
@@ -357,7 +362,7 @@ class Predicts(nn.Module):
         out = self.model((x,t)).float()
         return to_x0(out, x, ab, self.kind),to_eps(out, x, ab, self.kind)
 
-# %% ../nbs/07_sampling.ipynb #0fdc6e37
+# %% ../nbs/07_sampling.ipynb #62d4f99a
 def spaced_times(
     n:int, # How many
     alphabar:torch.Tensor=alphabar, # (n_steps,)
@@ -366,10 +371,12 @@ def spaced_times(
 )->list: # Falling steps t; the first is the last of the schedule
     "Steps of a schedule spaced evenly in sigma^(1/rho): equation 5 of Karras et al. (arXiv 2206.00364)"
     T = len(alphabar)
-    if not 1<=n<=T-last: raise ValueError(f'n is {n}: give 1 to {T-last}')
+    if not (1<=n<=T-last and n==int(n)): raise ValueError(f'n is {n}: give a whole number, 1 to {T-last}')
+    n = int(n)
     s = (-log_snr(alphabar).clamp(min=-12)/2/rho).exp()
     at = torch.linspace(s[-1], s[last], n, dtype=torch.double)
     ts = torch.searchsorted((s[1:]+s[:-1])/2, at).tolist()
+    ts[0] = T-1
     for i in range(1,n): ts[i] = max(min(ts[i], ts[i-1]-1), last+n-1-i)
     return ts
 
@@ -536,30 +543,35 @@ def features(
     model = model or fashion_classifier()
     with _evaluating(model): return torch.cat([model.body(o.to(_device(model)).float()).cpu() for o in x.split(bs)])
 
-# %% ../nbs/07_sampling.ipynb #62c950b6
+# %% ../nbs/07_sampling.ipynb #23bd75a0
 def fid(
     f1:torch.Tensor, # Features of one set of images (n,d)
     f2:torch.Tensor # ... and of the other (m,d)
 )->float: # 0 or more; the less, the more alike
     "The Fréchet distance of the Gaussians that fit two sets of features (Heusel et al., arXiv 1706.08500)"
-    (m1,c1),(m2,c2) = [_gaussian(o) for o in (f1,f2)]
+    (m1,c1),(m2,c2) = _gaussians(f1, f2)
     l,v = torch.linalg.eigh(c1)
     root = v*l.clamp(min=0).sqrt() @ v.T
     both = torch.linalg.eigvalsh(root@c2@root).clamp(min=0).sqrt().sum()
     return ((m1-m2).square().sum()+c1.trace()+c2.trace()-2*both).clamp(min=0).item()
 
+def _gaussians(f1, f2):
+    if f1.shape[1:]!=f2.shape[1:]: raise ValueError(f'the sets have {f1.shape[-1]} and {f2.shape[-1]} features: they must be of one network')
+    return _gaussian(f1),_gaussian(f2)
+
 def _gaussian(f):
-    if len(f)<2: raise ValueError(f'there are {len(f)} images: a distance of sets needs at least 2')
+    if f.ndim!=2 or len(f)<2: raise ValueError(f'there are {len(f)} images of shape {tuple(f.shape)}: a distance of sets needs at least 2, as (n,d)')
+    if not torch.isfinite(f).all(): raise ValueError('some features are not finite: were the images?')
     f = f.double()
     return f.mean(0),torch.cov(f.T).reshape(f.shape[1],-1)
 
-# %% ../nbs/07_sampling.ipynb #9753847f
+# %% ../nbs/07_sampling.ipynb #303216d1
 def kid(
     f1:torch.Tensor, # Features of one set of images (n,d)
     f2:torch.Tensor # ... and of the other (m,d)
 )->float: # 0 on average if both sets are from one distribution, so it may be below
     "The unbiased squared maximum mean discrepancy with a cubic kernel (Bińkowski et al., arXiv 1801.01401)"
-    _gaussian(f1[:2]),_gaussian(f2[:2])
+    _gaussians(f1, f2)
     f1,f2 = f1.double(),f2.double()
     def k(a, b): return (a@b.T/a.shape[1]+1)**3
     def own(a): n = len(a); g = k(a, a); return (g.sum()-g.trace())/(n*(n-1))
