@@ -471,7 +471,7 @@ class SamplePreview:
         # in the last step of all samplers the guess is taken as it is
         if _in_notebook(): self._show() if torch.allclose(x, x0, atol=1e-5) else self.throttle(self._show)
 
-# %% ../nbs/07_sampling.ipynb #1a0a8e18
+# %% ../nbs/07_sampling.ipynb #6d452cff
 @patch
 def image(self:SamplePreview,
     i:int=-1 # Of the stages kept
@@ -487,12 +487,12 @@ def strip(self:SamplePreview,
     rows:int=4, # Images
     cols:int=10 # Stages, at most
 ):
-    "The way from noise to the pictures, from left to right; the last stage is there"
+    "The way from noise to the pictures, from left to right, each stage under its t; the last is there"
     if not self.stages: raise ValueError('nothing has been sampled yet: give this as `cb` to a sampler')
     last = len(self.stages)-1
     some = [self.stages[k] for k in sorted({last-j*last//max(1, cols-1) for j in range(min(cols, last+1))})]
     ims = [o[2][r] for r in range(min(rows, len(some[0][2]))) for o in some]
-    show_images(torch.stack(ims), ncols=len(some), imsize=0.55, titles=[f't={o[1]}' for o in some])
+    show_images(torch.stack(ims), ncols=len(some), imsize=0.6, titles=[o[1] for o in some])
 
 # %% ../nbs/07_sampling.ipynb #9df33bc1
 @patch
