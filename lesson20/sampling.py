@@ -419,7 +419,7 @@ def _heun_times(steps, ab):
     if pure and steps>2 and not plain: plain = 2
     return ab,spaced_times((steps-1-plain)//2+plain+1, ab),plain
 
-# %% ../nbs/07_sampling.ipynb #bb80ae97
+# %% ../nbs/07_sampling.ipynb #ffa0824d
 def dpmpp_sample(
     model, # Takes (x_t, t), returns the noise; or `Predicts`
     sz, # Shape of the samples (n,c,h,w)
@@ -430,7 +430,7 @@ def dpmpp_sample(
     generator:torch.Generator=None, # Source of the noise; None: the global one
     cb=None # Called after each step with its number, t, x_t and the guess of x_0
 )->list: # x_t after each step on the CPU; the last is the sample
-    "DPM-Solver++(2M), and its SDE form with `eta` above 0: algorithm 2 and appendix of Lu et al. (arXiv 2211.01095)"
+    "DPM-Solver++(2M), algorithm 2 of Lu et al. (arXiv 2211.01095), and with `eta` 1 its SDE form, SDE-DPM-Solver++(2M)"
     if not 0<=eta<=1: raise ValueError(f'eta is {eta}: give 0 to 1')
     ab = (linear_schedule().alphabar if alphabar is None else alphabar).cpu()
     ts = _times(steps if hasattr(steps, '__iter__') else spaced_times(steps, ab), len(ab))
