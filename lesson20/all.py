@@ -17,7 +17,7 @@ from pathlib import Path
 from torch import nn, optim, tensor
 from torch.utils.data import DataLoader, Dataset
 
-# %% ../nbs/99_all.ipynb #d650f275
+# %% ../nbs/99_all.ipynb #14f27c0d
 from .show import *
 from .data import *
 from .learner import *
@@ -26,6 +26,9 @@ from .precision import *
 from .accel import *
 from .multidl import *
 from .sampling import *
+from .features import *
+from .style import *
+from .featviz import *
 
 # %% ../nbs/99_all.ipynb #ec595ba6
 __all__ = [o for o in dir() if not o.startswith('_')]

@@ -135,13 +135,15 @@ def _hooked(x, layers, model):
     if lacks := [k for k in layers if k not in feats]: raise ValueError(f'layer {lacks[0]!r} was not called')
     return feats
 
-# %% ../nbs/08_features.ipynb #5571e900
-@lru_cache(2)
+# %% ../nbs/08_features.ipynb #aa76f40d
+@lru_cache(4)
+def _default_net(device): return vgg16(device=device)
+
 def default_net(
     device='cpu' # Where
 )->nn.Sequential: # The same object every time: don't change it
     "The bundled VGG16, read once for each device"
-    return vgg16(device=device)
+    return _default_net(str(device))
 
 # %% ../nbs/08_features.ipynb #cd2066af
 def _check_images(imgs):

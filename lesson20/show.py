@@ -8,14 +8,14 @@ Docs: https://lesson20.github.io/lesson20/show.html.md"""
 __all__ = ['by_setting', 'show_image', 'subplots', 'get_grid', 'show_images', 'ImageError', 'image_size', 'decode', 'to_rgb',
            'fit_image', 'read_url', 'load_image', 'download_image', 'assets_path', 'sample_names', 'sample_image',
            'to_uint8', 'image_bytes', 'to_png_bytes', 'save_image', 'tile_images', 'write_mp4', 'image_html',
-           'video_html', 'show_video']
+           'video_html', 'show_video', 'scrubber_html']
 
-# %% ../nbs/00_show.ipynb #14587865
+# %% ../nbs/00_show.ipynb #483a0598
 import os, re, struct, time, zlib
 from base64 import b64encode
 from html import escape
 from io import BytesIO
-from itertools import zip_longest
+from itertools import count, zip_longest
 from math import ceil, sqrt
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
@@ -545,3 +545,24 @@ def show_video(
     "Show a short film in the notebook, as part of it"
     from IPython.display import HTML
     return HTML(video_html(path, label, width, **kw))
+
+# %% ../nbs/00_show.ipynb #a7eeae31
+_numbers = count()
+
+def scrubber_html(
+    frames, # images as for `show_image`, all of one size
+    label:str, # what they show, for readers who can't see it
+    width:int=None, # shown width in pixels of the page; the frames' own if None
+    quality:int=85, # 1 to 95, of the JPEGs
+    max_bytes:int=1 << 20, # refuse more
+)->str: # a <figure> element with a slider and a short script
+    "Frames that the reader goes through with a slider, as part of a web page"
+    uris = [f'data:image/jpeg;base64,{b64encode(image_bytes(o, "jpeg", quality)).decode()}' for o in frames]
+    if not uris: raise ValueError('a scrubber needs at least one frame')
+    if (n := sum(map(len, uris))) > max_bytes: raise ValueError(f'{n:,} bytes are more than the limit of {max_bytes:,}; give fewer or smaller frames')
+    style = f' style="width:{width}px"' if width else ''
+    name, last, size = f'scrubber-{os.getpid()}-{next(_numbers)}', len(uris)-1, f' width="{width}"' if width else ''
+    script = (f'(()=>{{const e=document.getElementById("{name}"),f={uris},p=e.querySelector("img"),r=e.querySelector("input");'
+              'r.hidden=false;r.oninput=()=>{p.src=f[r.value]}})()').replace("'", '"')
+    return (f'<figure id="{name}"><img src="{uris[-1]}" alt="{escape(label)}"{size}><br><input type="range" min="0" max="{last}" value="{last}"'
+            f' aria-label="{escape(label)}: frame"{style} hidden><script>{script}</script></figure>')

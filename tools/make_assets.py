@@ -29,6 +29,13 @@ def make_photos():
         im.thumbnail((512, 512), Image.LANCZOS)
         (assets/'samples'/f'{name}.jpg').write_bytes(jpeg(im))
 
+def make_paintings():
+    "The style images that lesson20.paint paints"
+    from lesson20 import paint
+    from lesson20.show import to_uint8
+    calls = dict(strokes=('flow_strokes', {}), wheat=('flow_strokes', dict(palette='wheat')), glass=('stained_glass', {}), web=('spider_web', {}), waves=('waves', {}), scales=('scales', {}))
+    for name, (f, kw) in calls.items(): (assets/'samples'/f'{name}.jpg').write_bytes(jpeg(Image.fromarray(to_uint8(getattr(paint, f)(512, **kw)))))
+
 def first_of_each(images, labels, n):
     "The first `n` images of each class in the order 0, 1, ..., 9, 0, 1, ..."
     idxs = np.stack([np.flatnonzero(labels == c)[:n] for c in range(10)], 1)
@@ -45,5 +52,6 @@ def make_fashion(path=None):
 
 if __name__ == '__main__':
     make_photos()
+    make_paintings()
     make_fashion(*sys.argv[1:2])
     for p in sorted(assets.rglob('*.*')): print(f'{p.stat().st_size:9,} {p.relative_to(assets)}')
