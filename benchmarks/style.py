@@ -133,7 +133,7 @@ def table(size, r):
         lim = r['limits']['bf16' if 'bf16' in k else 'fp32']
         rows.append(f"| {k} | {1000*med[k]:.0f} ({1000*q[0]:.0f} to {1000*q[2]:.0f}) | {base/med[k]:.2f} | {lim/med[k]:.0%} | {r['memory'][k]:.0f} | {r['first'][k]:.4f} |")
     head = f"\n## {size} x {size}\n\n| | ms a step | times the lesson's way | of the limit | MiB | first loss |\n|-|-|-|-|-|-|\n"
-    return head+'\n'.join(rows)+f"\n\nLimits: fp32 {1000*r['limits']['fp32']:.0f} ms, bf16 {1000*r['limits']['bf16']:.0f} ms.\n"
+    return head+'\n'.join(rows)+"\n\nLimits: "+', '.join(f"{k} {1000*v:.0f} ms, {base/v:.2f} times the lesson's way" for k, v in r['limits'].items())+'.\n'
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])

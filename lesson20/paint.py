@@ -14,7 +14,7 @@ from functools import partial
 import torch, torch.nn.functional as F
 from torch import Tensor
 
-# %% ../nbs/17_paint.ipynb #64c3e1aa
+# %% ../nbs/17_paint.ipynb #de9b19f1
 def coords(
     size:int, # pixels of a side
 ): # x and y of the pixels' centres, each (size,size), in 0..1
@@ -22,6 +22,7 @@ def coords(
     p = (torch.arange(size)+0.5)/size
     return p.expand(size, size), p[:, None].expand(size, size)
 
+# %% ../nbs/17_paint.ipynb #6874019b
 def soft(
     x:Tensor, # any shape
     a:float, # 0 from here down (up, if `b` is smaller)
@@ -31,7 +32,7 @@ def soft(
     t = ((x-a)/(b-a)).clamp(0, 1)
     return t*t*(3-2*t)
 
-# %% ../nbs/17_paint.ipynb #fdaa5b19
+# %% ../nbs/17_paint.ipynb #83285c88
 def _spline(size, cells):
     "Weights (size,cells) of periodic cubic B-splines at the pixels' centres"
     p = (torch.arange(size)+0.5)/size*cells
@@ -39,6 +40,7 @@ def _spline(size, cells):
     w = torch.stack([(1-f)**3, 3*f**3-6*f**2+4, -3*f**3+3*f**2+3*f+1, f**3], 1)/6
     return torch.zeros(size, cells).scatter_add_(1, (i[:, None]+torch.arange(-1, 3))%cells, w)
 
+# %% ../nbs/17_paint.ipynb #575d0ee7
 def noise(
     size:int, # pixels of a side
     cells, # bumps along a side, or (rows, columns)
@@ -53,7 +55,7 @@ def noise(
         res += _spline(size, rows<<o)@bumps@_spline(size, cols<<o).T/2**o
     return res
 
-# %% ../nbs/17_paint.ipynb #611b64e7
+# %% ../nbs/17_paint.ipynb #5d40e54b
 def blur(
     im:Tensor, # (...,h,w)
     sigma:float, # standard deviation, as a part of the side
@@ -64,6 +66,7 @@ def blur(
     k = torch.exp(-2*(math.pi*sigma)**2*(fy[:, None]**2+fx**2))
     return torch.fft.irfft2(torch.fft.rfft2(im)*k, s=(h, w))
 
+# %% ../nbs/17_paint.ipynb #23366a4d
 def ramp(
     t:Tensor, # any shape; 0 is the first colour, 1 the last
     colours:str, # hex colours with blanks between
@@ -75,7 +78,7 @@ def ramp(
     f = p-i
     return table[:, i]*(1-f)+table[:, i+1]*f
 
-# %% ../nbs/17_paint.ipynb #7c3e08ec
+# %% ../nbs/17_paint.ipynb #3b1fb853
 def mix(
     a, # where `t` is 0
     b, # where `t` is 1
@@ -84,12 +87,14 @@ def mix(
     "Blend `a` into `b`"
     return a+(b-a)*t
 
+# %% ../nbs/17_paint.ipynb #96fbf3ee
 def colour(
     code:str, # hex, such as 'ffd94a'
 )->Tensor: # (3,1,1), RGB in 0..1
     "One colour, ready to be mixed with a picture"
     return ramp(torch.zeros(1, 1), f'{code} {code}')
 
+# %% ../nbs/17_paint.ipynb #318dea7b
 def lookup(
     im:Tensor, # (c,h,w) or (h,w)
     x:Tensor, # any shape, 0..1 is the picture, beyond it repeats
@@ -102,7 +107,7 @@ def lookup(
     res = F.grid_sample(padded, at.reshape(1, 1, -1, 2), align_corners=False)
     return res.reshape(*im.shape[:-2], *x.shape)
 
-# %% ../nbs/17_paint.ipynb #7815a349
+# %% ../nbs/17_paint.ipynb #ea23fd5e
 def relief(
     height:Tensor, # (h,w), in sides of the picture
     light=(-0.6, -0.7, 0.8), # direction to the light: right, down, out of the picture
@@ -117,6 +122,7 @@ def relief(
     lambert, gloss = ((v[2]-dx*v[0]-dy*v[1])*norm for v in (light, half))
     return lambert.clamp(min=0)/light[2], gloss.clamp(min=0)**tight
 
+# %% ../nbs/17_paint.ipynb #5c969276
 def finish(
     im:Tensor, # (3,2*size,2*size)
 )->Tensor: # (3,size,size), RGB in 0..1
@@ -137,13 +143,14 @@ def stamp(
     pix = (i[..., 1]*size+i[..., 0]).flatten()[nums]
     return torch.full((size*size,), -1).scatter_reduce_(0, pix, nums, 'amax').view(size, size)
 
-# %% ../nbs/17_paint.ipynb #74f080d4
+# %% ../nbs/17_paint.ipynb #74b2bb8e
 _paints = dict(
     night=dict(sky='0a1238 132663 1b4596 2f74bd 6fb0d6 c9dfc4 f6e27a ffc93c fff4c4', ground='0a1630 12324f 1d5560 2f7a6a 7fa05a',
                tree='070d12 10241c 24452a 4d5f2c', under='0d1a45'),
     wheat=dict(sky='2f7f93 5fa9ab a8cfb4 e9dfae f7cf74 f6a93b ef7f2a ffd24a fff6cf', ground='7a3d12 b8661a dd9a22 f3c53c fbe58a',
                tree='10231a 1f4427 44692c 8c8b33', under='8a4a18'))
 
+# %% ../nbs/17_paint.ipynb #ce34b051
 def _stars(gen, n=9):
     "Centres, radii and senses of the vortices: a moon, a great whirl, and stars"
     fixed = torch.tensor([[0.83, 0.17, 0.085, 1.], [0.47, 0.36, 0.13, -1.], [0.63, 0.50, 0.075, 1.]])
@@ -152,7 +159,7 @@ def _stars(gen, n=9):
     far = ((stars[:, None, :2]-fixed[None, :, :2]).norm(dim=-1) > fixed[:, 2]+0.08).all(1)
     return torch.cat([fixed, stars[far]])
 
-# %% ../nbs/17_paint.ipynb #5c72ece7
+# %% ../nbs/17_paint.ipynb #241bf723
 def _sky(size, gen):
     "Stream function and tone of a sky full of vortices: paint runs along the contours of the first"
     x, y = coords(size)
@@ -166,6 +173,7 @@ def _sky(size, gen):
     bands = 0.5+0.5*torch.sin(psi*62+1.5*noise(size, 6, gen))
     return psi, (0.08+0.40*bands*(0.75+0.35*noise(size, 5, gen))*(1-glow)+0.98*glow).clamp(0, 1)
 
+# %% ../nbs/17_paint.ipynb #714a5d29
 def _ground(size, gen):
     "Height of the horizon, stream function and tone of rolling fields"
     x, y = coords(size)
@@ -173,6 +181,7 @@ def _ground(size, gen):
     psi = (y-horizon)*(1-0.4*torch.sin(x*4))+0.025*torch.sin(x*14+y*22)
     return horizon, psi, (0.45+0.4*torch.sin(psi*75)+0.25*noise(size, 7, gen)).clamp(0, 1)
 
+# %% ../nbs/17_paint.ipynb #7874b64a
 def _tree(size, gen):
     "Whether a pixel belongs to a cypress, with stream function and tone of its flames"
     x, y = coords(size)
@@ -181,12 +190,13 @@ def _tree(size, gen):
     psi = (x-axis)*1.5+0.02*torch.sin(y*26)+0.02*noise(size, 6, gen)
     return ((x-axis).abs() < width)&(y > 0.1), psi, (0.4+0.4*torch.sin(psi*110)+0.2*noise(size, 9, gen)).clamp(0, 1)
 
-# %% ../nbs/17_paint.ipynb #6af300cc
+# %% ../nbs/17_paint.ipynb #359c669f
 def _direction(psi):
     "Unit vectors (2,h,w) along the contours of `psi`"
     dy, dx = torch.gradient(psi)
     return F.normalize(torch.stack([dy, -dx]), dim=0)
 
+# %% ../nbs/17_paint.ipynb #fa59fe04
 def flow_scene(
     palette:str, # 'night' or 'wheat'
     gen:torch.Generator, # where chance comes from
@@ -201,7 +211,7 @@ def flow_scene(
         way, im = torch.where(where, _direction(p), way), torch.where(where, ramp(t, paints[name]), im)
     return way, im
 
-# %% ../nbs/17_paint.ipynb #1ea8c1f4
+# %% ../nbs/17_paint.ipynb #12730b9a
 def _paths(way, start, length, nodes=17):
     "Walk both ways along the field `way` from `start` (n,2): (n,nodes,2)"
     sides = []
@@ -213,6 +223,7 @@ def _paths(way, start, length, nodes=17):
         sides.append(out)
     return torch.stack(sides[0][::-1]+[start]+sides[1], 1)
 
+# %% ../nbs/17_paint.ipynb #e469db97
 def _brush(path, width, size):
     "Points (n,k,m,2) that cover strokes of `width` along `path`, with places along (k) and across (m) them in -1..1"
     n, length = len(path), (path[0, 1:]-path[0, :-1]).norm(dim=-1).sum().item()
@@ -223,11 +234,12 @@ def _brush(path, width, size):
     across = torch.stack([-ahead[..., 1], ahead[..., 0]], -1)
     return fine[:, :, None]+across[:, :, None]*v[:, None]*width/2, u, v
 
-# %% ../nbs/17_paint.ipynb #b43a9301
+# %% ../nbs/17_paint.ipynb #6404a6b3
 def _bristles(n, m, gen, count=9):
     "A random number for each of `m` places across each of `n` strokes, smooth over a bristle's width"
     return F.interpolate(torch.rand(n, 1, count, generator=gen), size=m, mode='linear', align_corners=True)[:, 0]
 
+# %% ../nbs/17_paint.ipynb #6eb7a650
 def paint_layer(
     im:Tensor, # (3,size,size) to paint over
     height:Tensor, # (size,size), thickness of the paint so far
@@ -266,7 +278,7 @@ def flow_strokes(
     bright, shine = relief(blur(height, 0.0006))
     return finish(im*mix(1, bright, 0.55)+0.16*shine[None])
 
-# %% ../nbs/17_paint.ipynb #1f4946bc
+# %% ../nbs/17_paint.ipynb #25057d12
 def _near_two(size, sites):
     "For each pixel the nearest site, and how far it is from the border to the next site's pane"
     x, y = coords(size)
@@ -280,6 +292,7 @@ def _near_two(size, sites):
         which, first = torch.where(closer, i, which), torch.minimum(first, d)
     return which, (second-first)/2/(sites[which]-sites[other]).norm(dim=-1).clamp(min=1e-6)
 
+# %% ../nbs/17_paint.ipynb #be049b7c
 def _scatter(n, gen, rounds=30):
     "Points of the unit square, each pushed away from its nearest neighbours"
     p = torch.rand(n, 2, generator=gen)
@@ -314,7 +327,7 @@ def stained_glass(
     metal = colour('1b1c20')*(0.4+0.8*shade)+0.30*shine
     return finish(mix(glass+0.10*colour('ffe9a8')*torch.exp(-8*((x-0.66)**2+(y-0.34)**2)), metal, lead))
 
-# %% ../nbs/17_paint.ipynb #159243ad
+# %% ../nbs/17_paint.ipynb #c414b9e7
 def _bokeh(size, gen, n=70):
     "A garden at dawn, far out of focus"
     x, y = coords(size)
@@ -325,6 +338,7 @@ def _bokeh(size, gen, n=70):
         im = im+hue*0.22*k*soft(d, 1, 0.85)*(0.75+0.25*d.clamp(max=1))*(1.1-b)
     return im
 
+# %% ../nbs/17_paint.ipynb #5603e85a
 def _web(size, gen, spokes=19, rings=17):
     "How much thread is in each pixel, and where the dew hangs, rows of (x, y, radius)"
     x, y = coords(size)
@@ -343,7 +357,7 @@ def _web(size, gen, spokes=19, rings=17):
     thread = soft(spoke, 0.0022, 0.0008)+soft(ring, 0.0020, 0.0007)*((t > 1.5)&(t < rings+0.4))
     return thread.clamp(max=1), _dew(gen, angles, cx, cy, rings, spokes)
 
-# %% ../nbs/17_paint.ipynb #ef1f5bbd
+# %% ../nbs/17_paint.ipynb #72937363
 def _dew(gen, angles, cx, cy, rings, spokes):
     "Drops strung on the rings, rows of (x, y, radius)"
     rows = []
@@ -358,6 +372,7 @@ def _dew(gen, angles, cx, cy, rings, spokes):
                 rows.append((cx+r*math.cos(th), cy+r*math.sin(th)+size*0.4, size))
     return rows
 
+# %% ../nbs/17_paint.ipynb #d2169d79
 def _drop(im, back, cx, cy, r):
     "Lay a drop on the picture: it shows the background upside down, with a dark rim, a highlight and a bright foot"
     s, m = im.shape[-1], r*1.15
@@ -385,7 +400,7 @@ def spider_web(
     for row in dew: _drop(im, back*1.5, *row)
     return finish(im+0.22*blur((im-0.75).clamp(min=0), 0.006))
 
-# %% ../nbs/17_paint.ipynb #f161f811
+# %% ../nbs/17_paint.ipynb #a0db4e6f
 def _crest(x, k, gen):
     "Height of the k-th row of waves over x, and its phase"
     a, b, c = torch.rand(3, generator=gen).tolist()
@@ -393,6 +408,7 @@ def _crest(x, k, gen):
     wave = (torch.sin(2*math.pi*u+0.9*torch.sin(2*math.pi*u+1))*0.5+0.5)**1.6
     return wave*(0.16-0.011*k)+0.02*torch.sin(2*math.pi*(x*4+b)), c
 
+# %% ../nbs/17_paint.ipynb #8ed1d91d
 def _sea(im, x, y, k, base, gen):
     "Lay one row of waves over the picture: foam on the crest, bands of blue that follow it"
     wave, phase = _crest(x, k, gen)
@@ -429,7 +445,7 @@ def waves(
         im = mix(im, colour('fbf7ea'), soft(((x-a)**2+(y-cy)**2).sqrt(), rad+0.001, rad)) if cy > 0.2 else im
     return finish(im*(1+paper))
 
-# %% ../nbs/17_paint.ipynb #970d1a1c
+# %% ../nbs/17_paint.ipynb #456e2909
 def scales(
     size:int=512, # pixels of a side
     seed:int=0, # of colours and unevenness
@@ -452,6 +468,7 @@ def scales(
     rim = ((px/0.56)**2+(py/0.72).clamp(min=0)**2).sqrt()
     return _scaled(s, x, y, px, py, rim, torch.sin(name*12.9898)*43758.5453%1, gen)
 
+# %% ../nbs/17_paint.ipynb #b9f9232f
 def _scaled(s, x, y, px, py, rim, chance, gen):
     "Colour and light of the scales"
     tone = (0.62*x+0.45*y+0.22*noise(s, 3, gen)+0.16*(chance-0.5)-0.10).clamp(0, 1)

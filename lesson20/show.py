@@ -377,18 +377,18 @@ def assets_path()->Path: # folder with the package's pictures, data and weights
     from importlib.util import find_spec
     return Path(find_spec('lesson20').submodule_search_locations[0])/'assets'
 
-# %% ../nbs/00_show.ipynb #43c6dbae
+# %% ../nbs/00_show.ipynb #4fa8aff3
 def sample_names()->list: # names for `sample_image`
-    "The names of the photographs that come with the package"
+    "The names of the pictures that come with the package"
     return sorted(p.stem for p in (assets_path()/'samples').glob('*.jpg'))
 
-# %% ../nbs/00_show.ipynb #a70321bd
+# %% ../nbs/00_show.ipynb #19938dd3
 def sample_image(
     name:str, # one of `sample_names()`
     size=None, # pixels: a number for a square, or (h,w); as it is (at most 512) if None
     **kw, # goes to `load_image`
 )->torch.Tensor: # float (3,h,w) in 0..1
-    "A photograph that comes with the package"
+    "A picture that comes with the package"
     if name not in sample_names(): raise ValueError(f"no sample image is called {name!r}: choose from {', '.join(sample_names())}")
     return load_image(assets_path()/'samples'/f'{name}.jpg', size, **kw)
 
