@@ -75,7 +75,7 @@ def _fill(model, state, name):
     if lacks: raise WeightsError(f"{name}: not the weights of VGG16's features ({len(lacks)} of 26 tensors lack or have another shape, {lacks[0]} first)")
     model.load_state_dict({k:state[k] for k in model.state_dict()}, assign=True)
 
-# %% ../nbs/08_features.ipynb #ecf778b5
+# %% ../nbs/08_features.ipynb #cbbd56a5
 def vgg16(
     weights='bundled', # 'bundled', 'imagenet' (torchvision's, downloaded once) or the path of a .safetensors or .pth file
     device=None # Where to; None: the CPU
@@ -85,7 +85,7 @@ def vgg16(
     elif weights=='imagenet': path,state = weights,_imagenet_weights()
     else: path,state = weights,_read_weights(weights)
     _fill(model := _vgg_layers(), state, path)
-    return model.eval().requires_grad_(False).to(device)
+    return model.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
 
 # %% ../nbs/08_features.ipynb #1e282920
 def layer_list(

@@ -502,7 +502,7 @@ class PreviewCB(HasLearnCB):
         self.paused = self.stopped = False
         self.handle,self.seconds,self.shown = None,0.,0
 
-# %% ../nbs/09_style_transfer.ipynb #ea98e78a
+# %% ../nbs/09_style_transfer.ipynb #a03632b6
 @patch
 def before_fit(self:PreviewCB, learn):
     "Begin, with the controls if there are any"
@@ -519,6 +519,8 @@ def _make_controls(self:PreviewCB):
     self.stop.on_click(lambda _: setattr(self, 'stopped', True))
     self.weight.observe(lambda ch: self.set_style(ch['new']), 'value')
     display(w.HBox([self.pause, self.stop, self.weight]))
+    # ipykernel 7 answers a widget in the thread that made it, which is the busy one; without this note it takes the page's choice
+    for o in (self.pause, self.stop, self.weight): getattr(o.comm, '__dict__', {}).pop('_reply_subshell_id', None)
 @patch
 def set_style(self:PreviewCB,
     k:float # Times the weight at the start
