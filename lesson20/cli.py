@@ -444,7 +444,7 @@ def _style(content, style, out, movie, network, **kw):
     print(f"{out} after {len(r.history.get('loss', ()))} steps in {r.seconds:.0f} s{', stopped early' if r.stopped else ''}")
     if r.stopped: raise KeyboardInterrupt
 
-# %% ../nbs/16_cli.ipynb #b6717ad3
+# %% ../nbs/16_cli.ipynb #e89e3dca
 @call_parse
 def _style_command(
     content:str, # What to paint: a path, an address, or the name of a picture in the package
@@ -465,6 +465,7 @@ def _style_command(
     with clear_errors('lesson20-style'):
         _style(content, style, out, movie, network, size=size, steps=steps, style_weight=style_weight, scales=scales, colours=bool(colours), precision=precision, seed=seed, device=device)
 
+# %% ../nbs/16_cli.ipynb #957caaad
 def style_cli(*args, **kw):
     "The command `lesson20-style`: with no arguments those of the command line"
     if not args and not kw: sys.argv = ['--out' if o=='-o' else o for o in sys.argv]

@@ -154,14 +154,13 @@ class ContentLossToTarget(FeatureLoss):
         with torch.no_grad(): self.target = features_at(target, self.layers, model, norm)
         self.scale = {k:1/t.float().var().clamp(min=1e-12).item() if relative else 1. for k,t in self.target.items()}
 
-# %% ../nbs/09_style_transfer.ipynb #8d9009f3
+# %% ../nbs/09_style_transfer.ipynb #88034bb3
 def _weights(weights, layers):
     "A weight for each layer; raises ValueError"
     weights = [1.]*len(layers) if weights is None else list(weights)
     if not layers: raise ValueError('give at least one layer')
     if len(weights)!=len(layers): raise ValueError(f'there are {len(weights)} weights for {len(layers)} layers {tuple(layers)}')
     return weights
-
 @patch
 def measure(self:ContentLossToTarget, feats, crop=None):
     "Places, and the mean squared difference, by layer"
@@ -172,6 +171,8 @@ def measure(self:ContentLossToTarget, feats, crop=None):
         if f.shape[-3:]!=t.shape[-3:]: raise ValueError(f'the picture and the content target differ in size: layer {k} is {tuple(f.shape)} and {tuple(t.shape)}')
         out.append((f[0,0].numel() if f.ndim==4 else f[0].numel(), (f-t.to(f)).square().mean()))
     return out
+
+# %% ../nbs/09_style_transfer.ipynb #b466ee08
 @patch
 def finish(self:ContentLossToTarget, measured, x):
     "Weighted sum over the layers"
@@ -441,7 +442,7 @@ class TiledLoss(LossSum):
         if not self.deep or max(x.shape[-2:])<=self.tile: return None
         return _cuts(tuple(x.shape[-2:]), sum((l.layers for _,l in self.deep), ()), self.deep[0][1].model, self.tile)
 
-# %% ../nbs/09_style_transfer.ipynb #42457077
+# %% ../nbs/09_style_transfer.ipynb #72447ef3
 @patch
 def __call__(self:TiledLoss, x, *_):
     if (cuts := self.cuts(x)) is None: return LossSum.__call__(self, x)
@@ -452,6 +453,8 @@ def __call__(self:TiledLoss, x, *_):
         flat = x.detach().requires_grad_(x.requires_grad)
         loss = self._total([next(rest) if l.layers else () for _,l in self.terms], flat)
     return _Ready.apply(x, loss.detach(), self._gradient(flat, loss, measured, cuts)) if loss.requires_grad else loss
+
+# %% ../nbs/09_style_transfer.ipynb #809dd821
 @patch
 def _gradient(self:TiledLoss, x, loss, measured, cuts):
     "Gradient of the whole loss for the picture `x`"
@@ -502,13 +505,15 @@ class PreviewCB(HasLearnCB):
         self.paused = self.stopped = False
         self.handle,self.seconds,self.shown = None,0.,0
 
-# %% ../nbs/09_style_transfer.ipynb #a03632b6
+# %% ../nbs/09_style_transfer.ipynb #e1e2b0c1
 @patch
 def before_fit(self:PreviewCB, learn):
     "Begin, with the controls if there are any"
     HasLearnCB.before_fit(self, learn)
     self.on,self.stopped,self.paused = _in_notebook() if self.show is None else self.show,False,False
     if self.on and self.controls and self.handle is None: self._make_controls()
+
+# %% ../nbs/09_style_transfer.ipynb #e864caf3
 @patch
 def _make_controls(self:PreviewCB):
     import ipywidgets as w
@@ -521,6 +526,8 @@ def _make_controls(self:PreviewCB):
     display(w.HBox([self.pause, self.stop, self.weight]))
     # ipykernel 7 answers a widget in the thread that made it, which is the busy one; without this note it takes the page's choice
     for o in (self.pause, self.stop, self.weight): getattr(o.comm, '__dict__', {}).pop('_reply_subshell_id', None)
+
+# %% ../nbs/09_style_transfer.ipynb #45e20618
 @patch
 def set_style(self:PreviewCB,
     k:float # Times the weight at the start
@@ -530,7 +537,7 @@ def set_style(self:PreviewCB,
     for t in getattr(loss, 'terms', ()):
         if isinstance(t[1], StyleLossToTarget): t[0] = t[1].__dict__.setdefault('_first', t[0])*k
 
-# %% ../nbs/09_style_transfer.ipynb #16648ab3
+# %% ../nbs/09_style_transfer.ipynb #2112f3fa
 @patch
 def after_batch(self:PreviewCB, learn):
     "Show the picture if it is time; wait while paused; end the fit when stopped"
@@ -538,6 +545,8 @@ def after_batch(self:PreviewCB, learn):
     if self.on: self.throttle(partial(self._show, learn))
     while self.paused and not self.stopped: time.sleep(0.05)
     if self.stopped: raise CancelFitException()
+
+# %% ../nbs/09_style_transfer.ipynb #42908e05
 @patch
 def _show(self:PreviewCB, learn):
     from IPython.display import display
@@ -550,6 +559,8 @@ def _show(self:PreviewCB, learn):
     else: self.handle.update(content, raw=True)
     self.seconds += time.perf_counter()-start
     self.shown += 1
+
+# %% ../nbs/09_style_transfer.ipynb #03984b7c
 @patch
 def cleanup_fit(self:PreviewCB, learn):
     "Show the last picture"
@@ -679,9 +690,8 @@ class StyleTransfer:
     cbs:tuple=() # Further callbacks, such as PreviewCB() or MovieCB(path)
     def __post_init__(self): self._check(); self._read()
 
-# %% ../nbs/09_style_transfer.ipynb #a85a193f
+# %% ../nbs/09_style_transfer.ipynb #0dddc3dc
 _precisions = dict(auto=None, fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
-
 @patch
 def _check(self:StyleTransfer):
     "Check the settings; raises ValueError"
@@ -691,6 +701,8 @@ def _check(self:StyleTransfer):
     for k,known in dict(start=('content','noise','style'), precision=_precisions, stat=stats).items():
         if getattr(self, k) not in known: raise ValueError(f"{k} is {getattr(self, k)!r}: choose from {', '.join(known)}")
     self.cbs = tuple(_listify(self.cbs))
+
+# %% ../nbs/09_style_transfer.ipynb #d042254d
 @patch
 def _read(self:StyleTransfer):
     "Read the pictures and choose device and precision; raises ImageError or ValueError"
@@ -704,7 +716,7 @@ def _read(self:StyleTransfer):
     self.dev = torch.device(self.device) if self.device else default_device()
     self.dtype = _precisions[self.precision] or best_dtype(self.dev)
 
-# %% ../nbs/09_style_transfer.ipynb #0f8ae073
+# %% ../nbs/09_style_transfer.ipynb #47186933
 @patch
 def settings(self:StyleTransfer)->str:
     "A digest of everything that the result depends on"
@@ -714,6 +726,7 @@ def settings(self:StyleTransfer)->str:
     h.update(repr([getattr(self, k) for k in keys]+[k for _,k in self.styles]+[str(self.dtype)]).encode())
     return h.hexdigest()
 
+# %% ../nbs/09_style_transfer.ipynb #ca899625
 @patch
 def loss(self:StyleTransfer,
     size:int # Longer side
@@ -730,7 +743,7 @@ def loss(self:StyleTransfer,
     if self.tv_weight: total = total+self.tv_weight*TVLoss()
     return TiledLoss(total, self.tile) if tiled else total
 
-# %% ../nbs/09_style_transfer.ipynb #6298272e
+# %% ../nbs/09_style_transfer.ipynb #f3d5473b
 @patch
 def start_image(self:StyleTransfer, size):
     "Where the first scale begins, (3,h,w)"
@@ -738,6 +751,7 @@ def start_image(self:StyleTransfer, size):
     if self.start=='noise': return torch.rand(im.shape, generator=torch.Generator().manual_seed(self.seed))
     return im if self.start=='content' else fit_image(self.styles[0][0], tuple(im.shape[-2:]))
 
+# %% ../nbs/09_style_transfer.ipynb #1cc2a66a
 @patch
 def callbacks(self:StyleTransfer, size, state):
     "Callbacks of one scale, with the log of its pictures and the average as the first two"
@@ -751,7 +765,6 @@ def callbacks(self:StyleTransfer, size, state):
             WarmStartCB(state, self.settings()), *save, *self.cbs]
 @patch
 def _part(self:StyleTransfer, k, cb): return float(cb.learn.loss_func.parts.get(k, math.nan))
-
 def _anneal(i, n): return min(1., (i+1)/5)*0.5*(1+math.cos(math.pi*min(1., i/n)))
 
 # %% ../nbs/09_style_transfer.ipynb #019b9a26
@@ -766,7 +779,7 @@ class StyleResult:
     def _repr_png_(self): "The picture, for notebooks"; return to_png_bytes(self.image)
     def film(self): "The frames in the size of the result, for `write_mp4`"; return [F.interpolate(o[None].float(), self.image.shape[-2:], mode='bilinear')[0] for o in self.frames]
 
-# %% ../nbs/09_style_transfer.ipynb #d43b9b38
+# %% ../nbs/09_style_transfer.ipynb #591437c1
 @patch
 def run(self:StyleTransfer)->StyleResult:
     "Paint at all scales; an interrupt or a stop returns what there is"
@@ -786,6 +799,7 @@ def run(self:StyleTransfer)->StyleResult:
         if ended := ended or len(cbs[2].recs.get('loss', ()))<self.steps: break
     return StyleResult(im, history, frames, time.perf_counter()-began, ended)
 
+# %% ../nbs/09_style_transfer.ipynb #e6fb7902
 def style_transfer(
     content, # Tensor (3,h,w) in 0..1, name of a sample, path or address
     style, # The same, or a list of such, or of pairs (picture, share)
