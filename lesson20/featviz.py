@@ -6,9 +6,9 @@ Docs: https://lesson20.github.io/lesson20/feature_visualisation.html.md"""
 
 # %% auto #0
 __all__ = ['colour_sqrt', 'PixelImage', 'frequencies', 'mix_colours', 'FourierImage', 'jitter', 'rotate', 'scale', 'AugmentCB',
-           'roughness', 'channel_mean', 'centre_unit', 'diversity', 'frozen', 'visualise', 'FilmCB']
+           'channel_mean', 'centre_unit', 'diversity', 'frozen', 'visualise', 'FilmCB']
 
-# %% ../nbs/10_feature_visualisation.ipynb #f83eb145
+# %% ../nbs/10_feature_visualisation.ipynb #eda06d15
 import math
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -17,6 +17,7 @@ from torch import nn
 from .features import default_net,features_at
 from .learner import Callback,Learner,default_device
 from .precision import MixedPrecision,best_dtype
+from .style import gram,roughness
 
 # %% ../nbs/10_feature_visualisation.ipynb #1f94f480
 def _noise(n, shape, seed):
@@ -119,13 +120,6 @@ class AugmentCB(Callback):
         "Move the pictures"
         for f,by in (jitter,self.px),(rotate,self.degrees),(scale,self.by): learn.preds = f(learn.preds, by, self.generator)
 
-# %% ../nbs/10_feature_visualisation.ipynb #82c649d2
-def roughness(
-    x:torch.Tensor # (n,c,h,w)
-)->torch.Tensor: # (n,)
-    "Mean squared difference of neighbouring pixels, down and across"
-    return x.diff(dim=-2).square().mean((1,2,3))+x.diff(dim=-1).square().mean((1,2,3))
-
 # %% ../nbs/10_feature_visualisation.ipynb #da68ce5d
 def channel_mean(
     acts:torch.Tensor, # Activations (n,c,h,w)
@@ -141,13 +135,12 @@ def centre_unit(
     "The same in the middle place only"
     return (acts[...,acts.shape[-2]//2,acts.shape[-1]//2]*w).sum(1)
 
-# %% ../nbs/10_feature_visualisation.ipynb #d2d8c6e4
+# %% ../nbs/10_feature_visualisation.ipynb #bd5eb440
 def diversity(
     acts:torch.Tensor # Activations (n,c,h,w), n at least 2
 )->torch.Tensor: # () mean cosine of the Gram matrices of two pictures, -1..1: the smaller, the more diverse
     "How alike the textures of the pictures are (Olah et al., Distill 2017)"
-    f = acts.flatten(2).float()
-    g = F.normalize((f@f.mT).flatten(1), dim=1)
+    g = F.normalize(gram(acts.float()).flatten(1), dim=1)
     return ((g@g.T).sum()-len(g))/(len(g)*(len(g)-1))
 
 # %% ../nbs/10_feature_visualisation.ipynb #bfdf747e

@@ -7,10 +7,10 @@ Docs: https://lesson20.github.io/lesson20/style_transfer.html.md"""
 # %% auto #0
 __all__ = ['stats', 'TensorModel', 'LengthDataset', 'get_dummy_dls', 'ImageOptCB', 'ImageLogCB', 'FeatureLoss', 'LossSum',
            'ContentLossToTarget', 'Gram', 'gram', 'calc_grams', 'GramStat', 'StyleLossToTarget', 'SigmoidModel',
-           'ClampCB', 'ClosureCB', 'TVLoss', 'MeanColourLoss', 'PixelLoss', 'match_colours', 'keep_colours', 'MeanCov',
-           'Sliced', 'TiledLoss', 'content_target', 'PreviewCB', 'MovieCB', 'CollapseError', 'CollapseCB',
-           'scale_sizes', 'resize_opt', 'WarmStartCB', 'read_picture', 'StyleTransfer', 'StyleResult', 'style_transfer',
-           'GuidedModel']
+           'ClampCB', 'ClosureCB', 'roughness', 'TVLoss', 'MeanColourLoss', 'PixelLoss', 'match_colours',
+           'keep_colours', 'MeanCov', 'Sliced', 'TiledLoss', 'content_target', 'PreviewCB', 'MovieCB', 'CollapseError',
+           'CollapseCB', 'scale_sizes', 'resize_opt', 'WarmStartCB', 'read_picture', 'StyleTransfer', 'StyleResult',
+           'style_transfer', 'GuidedModel']
 
 # %% ../nbs/09_style_transfer.ipynb #1fa41eee
 import math, time
@@ -154,7 +154,7 @@ class ContentLossToTarget(FeatureLoss):
         with torch.no_grad(): self.target = features_at(target, self.layers, model, norm)
         self.scale = {k:1/t.float().var().clamp(min=1e-12).item() if relative else 1. for k,t in self.target.items()}
 
-# %% ../nbs/09_style_transfer.ipynb #88034bb3
+# %% ../nbs/09_style_transfer.ipynb #4b0023e8
 def _weights(weights, layers):
     "A weight for each layer; raises ValueError"
     weights = [1.]*len(layers) if weights is None else list(weights)
@@ -166,7 +166,7 @@ def measure(self:ContentLossToTarget, feats, crop=None):
     "Places, and the mean squared difference, by layer"
     out = []
     for k in self.layers:
-        t,f = self.target[k],feats[k].float()
+        t,f = self.target[k],feats[k] if feats[k].dtype is torch.float64 else feats[k].float()
         if crop: f,t = crop(f, k),crop(t, k, True)
         if f.shape[-3:]!=t.shape[-3:]: raise ValueError(f'the picture and the content target differ in size: layer {k} is {tuple(f.shape)} and {tuple(t.shape)}')
         out.append((f[0,0].numel() if f.ndim==4 else f[0].numel(), (f-t.to(f)).square().mean()))
@@ -302,10 +302,16 @@ class ClosureCB(ImageOptCB):
             return learn.loss
         learn.opt.step(closure)
 
-# %% ../nbs/09_style_transfer.ipynb #d5d291e6
+# %% ../nbs/09_style_transfer.ipynb #fa5e5754
+def roughness(
+    x:torch.Tensor # (...,c,h,w)
+)->torch.Tensor: # (...): of each picture
+    "Mean squared difference of neighbouring pixels, down and across (Rudin, Osher & Fatemi 1992, in the squared form)"
+    return x.diff(dim=-2).square().mean((-3,-2,-1))+x.diff(dim=-1).square().mean((-3,-2,-1))
+
 class TVLoss(FeatureLoss):
-    "Total variation: mean squared difference of neighbouring pixels (Rudin, Osher & Fatemi 1992, in the squared form)"
-    def finish(self, measured, x): "Mean over both directions"; return x.diff(dim=-1).square().mean()+x.diff(dim=-2).square().mean()
+    "Total variation: the `roughness` of the picture"
+    def finish(self, measured, x): "Mean over the pictures"; return roughness(x).mean()
 
 class MeanColourLoss(FeatureLoss):
     "Squared difference of a picture's mean colour from `colour`"
