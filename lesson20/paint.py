@@ -6,7 +6,8 @@ Docs: https://lesson20.github.io/lesson20/paint.html.md"""
 
 # %% auto #0
 __all__ = ['coords', 'soft', 'noise', 'blur', 'ramp', 'mix', 'colour', 'lookup', 'relief', 'finish', 'stamp', 'flow_scene',
-           'paint_layer', 'flow_strokes', 'stained_glass', 'spider_web', 'waves', 'scales']
+           'paint_layer', 'flow_strokes', 'nearest', 'stained_glass', 'bokeh', 'web_threads', 'hang', 'splat', 'discs',
+           'drops', 'spider_web', 'waves', 'scales']
 
 # %% ../nbs/17_paint.ipynb #0b2617fc
 import math
@@ -278,127 +279,206 @@ def flow_strokes(
     bright, shine = relief(blur(height, 0.0006))
     return finish(im*mix(1, bright, 0.55)+0.16*shine[None])
 
-# %% ../nbs/17_paint.ipynb #25057d12
-def _near_two(size, sites):
-    "For each pixel the nearest site, and how far it is from the border to the next site's pane"
-    x, y = coords(size)
-    first = second = torch.full((size, size), 9.)
-    which = other = torch.zeros(size, size, dtype=torch.long)
+# %% ../nbs/17_paint.ipynb #4f9625f6
+def nearest(
+    x:Tensor, # (h,w)
+    y:Tensor, # (h,w)
+    sites:Tensor, # (n,2)
+): # number of the nearest site, distance to it, and to the border of its cell, each (h,w)
+    "Voronoi's cells around `sites`"
+    near, best = torch.zeros(x.shape, dtype=torch.long), torch.full(x.shape, math.inf)
     for i, (a, b) in enumerate(sites.tolist()):
         d = (x-a)**2+(y-b)**2
-        closer, next_ = d < first, (d >= first)&(d < second)
-        other = torch.where(closer, which, torch.where(next_, i, other))
-        second = torch.where(closer, first, torch.where(next_, d, second))
-        which, first = torch.where(closer, i, which), torch.minimum(first, d)
-    return which, (second-first)/2/(sites[which]-sites[other]).norm(dim=-1).clamp(min=1e-6)
+        near, best = torch.where(d < best, i, near), torch.minimum(d, best)
+    own, border = sites[near], torch.full(x.shape, math.inf)
+    for i, (a, b) in enumerate(sites.tolist()):
+        dx, dy = a-own[..., 0], b-own[..., 1]
+        far = ((a-x)**2+(b-y)**2-best)/(2*(dx*dx+dy*dy).sqrt()).clamp(min=1e-9)
+        border = torch.minimum(border, torch.where(near == i, math.inf, far))
+    return near, best.sqrt(), border
 
-# %% ../nbs/17_paint.ipynb #be049b7c
-def _scatter(n, gen, rounds=30):
-    "Points of the unit square, each pushed away from its nearest neighbours"
-    p = torch.rand(n, 2, generator=gen)
-    for _ in range(rounds):
-        v = p[:, None]-p
-        d = v.norm(dim=-1, keepdim=True)+torch.eye(n)[..., None]*9
-        p = (p+(v/d*(0.6/n**0.5-d).clamp(min=0)).sum(1)*0.3).clamp(-0.02, 1.02)
-    return p
+# %% ../nbs/17_paint.ipynb #76affa75
+_sun = 0.60, 0.37
 
-# %% ../nbs/17_paint.ipynb #9f8ba097
+# %% ../nbs/17_paint.ipynb #74b226b3
+def _rose(gen):
+    "Sites of the panes: rings around the sun, staggered, and looser towards the edges"
+    sites = [torch.tensor([_sun])]
+    for k in range(1, 13):
+        n, r = max(7, round(2.6*k+5)), 0.058*k+0.0016*k*k
+        t = (torch.arange(n)+0.5*(k%2)+0.12*k**0.5*torch.randn(n, generator=gen))*2*math.pi/n
+        r = r+0.003*k**0.5*torch.randn(n, generator=gen)
+        sites.append(torch.stack([_sun[0]+r*torch.cos(t), _sun[1]+r*torch.sin(t)], 1))
+    sites = torch.cat(sites)
+    return sites[((sites > -0.1)&(sites < 1.1)).all(1)]
+
+# %% ../nbs/17_paint.ipynb #897b5905
+def _pane_colours(sites, gen):
+    "A colour (3,n) for each pane: a sun in an evening sky above the sea"
+    d = (sites-torch.tensor(_sun)).norm(dim=1)
+    sky = ramp(d/0.75+0.05*torch.randn(len(d), generator=gen), 'fff3b0 ffd84a ffae1f f4702a d92b3a a81e5e 6a1f8a 33309c 1d3fa6')
+    sea = ramp(0.5+0.45*torch.sin(sites[:, 0]*9+sites[:, 1]*31)+0.1*torch.randn(len(d), generator=gen), '0a2a6b 0c5fa5 0d93a8 19b38a 7fd07a')
+    return torch.where(sites[:, 1] > 0.72+0.05*torch.sin(sites[:, 0]*7), sea, sky)*(1+0.12*torch.randn(len(d), generator=gen))
+
+# %% ../nbs/17_paint.ipynb #18899324
+def _texture(size, near, n, gen):
+    "Streaks, ripples and seeds of hand-made glass: brightness around 1, (size,size)"
+    streaks = torch.stack([noise(size, (4, 46), gen), noise(size, (46, 4), gen), noise(size, 22, gen)])
+    kind = torch.randint(0, 3, (n,), generator=gen)[near]
+    seeds = (noise(size, 150, gen)-1.1).clamp(min=0)
+    return 1+0.34*streaks.gather(0, kind[None])[0]+0.12*noise(size, 7, gen, 2)+0.5*seeds
+
+# %% ../nbs/17_paint.ipynb #606b7144
 def stained_glass(
     size:int=512, # pixels of a side
-    seed:int=0, # of the panes
-    n:int=110, # panes
+    seed:int=0, # another seed, another picture
 )->Tensor: # (3,size,size), RGB in 0..1
-    "A leaded window with the sun in it"
+    "A leaded window with the sun behind it"
     gen, s = torch.Generator().manual_seed(seed), 2*size
-    sites = _scatter(n, gen)
-    which, edge = _near_two(s, sites)
     x, y = coords(s)
-    sun = (sites-torch.tensor([0.66, 0.34])).norm(dim=1)
-    chance = torch.rand(n, generator=gen)
-    warm = ramp(sun/0.42+0.16*(chance-0.5), 'fff6c2 ffd84a ff9d1c f0501d c41530')
-    cool = ramp(chance, '0b2a7a 1450b8 1c86c9 159a94 0f6b4e 5a2a9a 18388f 2aa3c8')
-    panes = torch.where(sun+0.1*chance < 0.4, warm, cool)[:, which]
-    streaks = noise(s, (5, 22), gen, 3)
-    ripple = relief(0.0022*noise(s, 26, gen, 2)+0.0015*streaks, tight=60)
-    inner = soft(edge, 0.0, 0.035)
-    glass = panes*(0.62+0.3*inner+0.16*streaks).clamp(0.15, 1.25)*ripple[0]**0.7+0.35*ripple[1][None]*panes
-    lead = soft(edge, 0.0075, 0.0050)
-    shade, shine = relief(0.006*soft(edge, 0.0085, 0.0), tight=8)
-    metal = colour('1b1c20')*(0.4+0.8*shade)+0.30*shine
-    return finish(mix(glass+0.10*colour('ffe9a8')*torch.exp(-8*((x-0.66)**2+(y-0.34)**2)), metal, lead))
+    sites = _rose(gen)
+    near, _, border = nearest(x+0.004*noise(s, 12, gen), y+0.004*noise(s, 12, gen), sites)
+    border = border-0.0012*noise(s, 40, gen)
+    light = _texture(s, near, len(sites), gen)*mix(0.62, 1.12, soft(border, 0.0045, 0.03))
+    glass = _pane_colours(sites, gen)[:, near]*light
+    glass = glass+0.10*blur(glass.clamp(0, 1), 0.03)
+    lead = 0.0045*(1-(border/0.0058)**2).clamp(min=0).sqrt()
+    bright, shine = relief(blur(lead, 0.0008)+0.0003*noise(s, 120, gen))
+    metal = colour('23252b')*bright+0.75*shine*colour('b9c3d6')
+    return finish(mix(metal, glass+0.10*(relief(0.0009*noise(s, 60, gen), tight=60)[1]), soft(border, 0.0050, 0.0064)))
 
-# %% ../nbs/17_paint.ipynb #c414b9e7
-def _bokeh(size, gen, n=70):
-    "A garden at dawn, far out of focus"
+# %% ../nbs/17_paint.ipynb #d2b09fde
+def bokeh(
+    size:int, # pixels of a side
+    gen:torch.Generator, # where chance comes from
+    n:int=110, # blurred lights
+    colours:str='14482a 2f7d2c 6fae2f d3d74c ffe9a0', # of the lights
+    dark:str='020906 07200f 0f3d1a 2c6a24 6f9a35', # of what lies between
+)->Tensor: # (3,size,size), RGB in 0..1
+    "A background far out of focus"
     x, y = coords(size)
-    im = ramp((y*0.75+0.1*noise(size, 3, gen)).clamp(0, 1), '2d5a4a 1c4a3c 12352c 0a2019 06140f')
-    for a, b, r, k, c in torch.rand(n, 5, generator=gen).tolist():
-        d = ((x-a)**2+(y-b)**2).sqrt()/(0.02+0.06*r)
-        hue = ramp(torch.full((1, 1), c), '2f7d4f 79b356 d9d06a f2b85a 4fa08a 8fd0c0')
-        im = im+hue*0.22*k*soft(d, 1, 0.85)*(0.75+0.25*d.clamp(max=1))*(1.1-b)
-    return im
+    im = ramp(0.45+0.55*(x-y)+0.35*noise(size, 3, gen, 2), dark)
+    px, py, r, t, a = torch.rand(5, n, generator=gen)
+    lights = ramp(t**1.5, colours)
+    for i in range(n):
+        d = ((x-px[i]*1.1+0.05)**2+(y-py[i]*1.1+0.05)**2).sqrt()/(0.03+0.07*r[i]**2)
+        disc = soft(d, 1.06, 0.94)*(0.75+0.35*soft(d, 0.6, 1))*a[i]*(0.22+0.5*px[i]*(1-0.6*py[i]))
+        im = im+disc*lights[:, i, None, None]
+    return blur(im, 0.004)
 
-# %% ../nbs/17_paint.ipynb #5603e85a
-def _web(size, gen, spokes=19, rings=17):
-    "How much thread is in each pixel, and where the dew hangs, rows of (x, y, radius)"
-    x, y = coords(size)
-    cx, cy = 0.47, 0.44
-    angles = ((torch.arange(spokes)+0.55*torch.rand(spokes, generator=gen))/spokes*2*math.pi)
-    theta, r = torch.atan2(y-cy, x-cx)%(2*math.pi), ((x-cx)**2+(y-cy)**2).sqrt()
-    i = torch.searchsorted(angles, theta.contiguous())-1
-    a0, a1 = angles[i], torch.where(i+1 >= spokes, angles[0]+2*math.pi, angles[(i+1)%spokes])
-    a0 = torch.where(i < 0, a0-2*math.pi, a0)
-    f = ((theta-a0)/(a1-a0)).clamp(0, 1)
-    wobble = 0.010*torch.sin(i*2.3)
-    sag = 1-0.34*(a1-a0)*f*(1-f)*2
-    t = (r/sag+wobble)/0.66*rings
-    spoke = torch.minimum(theta-a0, a1-theta)*r
-    ring = (t-t.round()).abs()/rings*0.66
-    thread = soft(spoke, 0.0022, 0.0008)+soft(ring, 0.0020, 0.0007)*((t > 1.5)&(t < rings+0.4))
-    return thread.clamp(max=1), _dew(gen, angles, cx, cy, rings, spokes)
+# %% ../nbs/17_paint.ipynb #6d153ecf
+_hub = 0.46, 0.44
 
-# %% ../nbs/17_paint.ipynb #72937363
-def _dew(gen, angles, cx, cy, rings, spokes):
-    "Drops strung on the rings, rows of (x, y, radius)"
-    rows = []
-    for k in range(2, rings+1):
-        for i in range(spokes):
-            a0, a1 = angles[i].item(), angles[(i+1)%spokes].item()+(2*math.pi if i+1 == spokes else 0)
-            n = max(2, int((a1-a0)*k*0.66/rings/0.017))
-            for f in ((torch.arange(n)+0.5+0.5*(torch.rand(n, generator=gen)-0.5))/n).tolist():
-                r = (k/rings*0.66-0.010*math.sin(i*2.3))*(1-0.34*(a1-a0)*f*(1-f)*2)
-                th = a0+f*(a1-a0)
-                size = 0.0030+0.0062*torch.rand((), generator=gen).item()**2.2
-                rows.append((cx+r*math.cos(th), cy+r*math.sin(th)+size*0.4, size))
-    return rows
+# %% ../nbs/17_paint.ipynb #cc865e90
+def web_threads(
+    gen:torch.Generator, # where chance comes from
+    spokes:int=21, # radial threads
+    turns:int=17, # of the spiral
+): # spokes (spokes,2,2) from the hub outwards; spiral's pieces (n,2,2); sag of each piece
+    "The threads of an orb web, in the unit square"
+    angle = (torch.arange(spokes)+0.55*torch.rand(spokes, generator=gen))*2*math.pi/spokes
+    out = torch.stack([torch.cos(angle), torch.sin(angle)], 1)
+    hub = torch.tensor(_hub)
+    k = torch.arange(turns*spokes)
+    r = 0.045+0.027*k/spokes*(1+0.014*k/spokes)+0.0035*torch.randn(len(k), generator=gen)
+    knots = hub+out[k%spokes]*r[:, None]
+    pieces = torch.stack([knots[:-1], knots[1:]], 1)
+    return torch.stack([hub.expand(spokes, 2), hub+out*1.2], 1), pieces, 0.11+0.05*torch.rand(len(pieces), generator=gen)
 
-# %% ../nbs/17_paint.ipynb #d2169d79
-def _drop(im, back, cx, cy, r):
-    "Lay a drop on the picture: it shows the background upside down, with a dark rim, a highlight and a bright foot"
-    s, m = im.shape[-1], r*1.15
-    x0, x1, y0, y1 = (max(0, min(s, round(o*s))) for o in (cx-m, cx+m+1/s, cy-m, cy+m+1/s))
-    if x1-x0 < 2 or y1-y0 < 2: return
-    px, py = ((torch.arange(x0, x1)+0.5)/s-cx)/r, (((torch.arange(y0, y1)+0.5)/s-cy)/r)[:, None]
-    d = (px**2+py**2).sqrt()
-    seen = lookup(back, (cx-px*0.16+0*py).clamp(0, 0.999), (cy-0.10-py*0.16+0*px).clamp(0, 0.999))
-    lit = seen*(0.9+0.55*py)*(1.25-0.75*d**4)+0.16
-    spark = soft(((px+0.34)**2+(py+0.38)**2).sqrt(), 0.34, 0.10)+0.55*soft(((px-0.28)**2+(py-0.52)**2).sqrt(), 0.42, 0.05)
-    part = im[:, y0:y1, x0:x1]
-    part.copy_(mix(part, lit+spark*colour('fffdf0'), soft(d, 1.0, 0.84)))
+# %% ../nbs/17_paint.ipynb #3ad637aa
+def hang(
+    ends:Tensor, # (n,2,2)
+    sag, # how far the middle hangs through, as a part of the length
+    t:Tensor, # (k,), places along the thread in 0..1
+)->Tensor: # (n,k,2)
+    "Places along threads that sag: a parabola stands in for the catenary"
+    p = ends[:, :1]+(ends[:, 1:]-ends[:, :1])*t[:, None]
+    length = (ends[:, 1]-ends[:, 0]).norm(dim=-1)
+    inward = F.normalize(torch.tensor(_hub)-ends.mean(1), dim=-1)*0.75+torch.tensor([0., 0.45])
+    return p+(4*t*(1-t))[:, None]*(sag*length)[:, None, None]*inward[:, None]
 
-# %% ../nbs/17_paint.ipynb #bb052377
+# %% ../nbs/17_paint.ipynb #611c2e06
+def splat(
+    xy:Tensor, # (...,2), points in the unit square
+    weight, # of each point
+    size:int, # pixels of a side
+)->Tensor: # (size,size), weight per area
+    "Add points to a picture, each shared by the four pixels around it"
+    p = xy.reshape(-1, 2)*size-0.5
+    i, f = p.floor().long(), p-p.floor()
+    weight, im = torch.as_tensor(weight).expand(xy.shape[:-1]).reshape(-1), torch.zeros(size*size)
+    for dx in (0, 1):
+        for dy in (0, 1):
+            w = weight*(f[:, 0] if dx else 1-f[:, 0])*(f[:, 1] if dy else 1-f[:, 1])
+            cx, cy = i[:, 0]+dx, i[:, 1]+dy
+            ok = (cx >= 0)&(cx < size)&(cy >= 0)&(cy < size)
+            im.index_add_(0, (cy*size+cx)[ok], w[ok])
+    return im.view(size, size)*size*size
+
+# %% ../nbs/17_paint.ipynb #9a8bcc82
+def _beads(threads, sag, every, gen):
+    "Centres (n,2) of drops about `every` apart along the threads"
+    length = (threads[:, 1]-threads[:, 0]).norm(dim=-1)
+    k = max(1, round(length.max().item()/every))
+    t = (torch.arange(k)+0.5)/k
+    pts = hang(threads, sag, t)
+    keep = torch.rand(len(threads), k, generator=gen) < (length/every/k)[:, None]
+    return pts[keep]+0.0012*torch.randn(int(keep.sum()), 2, generator=gen)
+
+# %% ../nbs/17_paint.ipynb #f2240971
+def discs(
+    centres:Tensor, # (n,2), the last lies on top
+    radii:Tensor, # (n,), up to 0.5
+    size:int, # pixels of a side
+): # number of the disc at each pixel, -1 for none, (size,size); place inside it (2,size,size) in -1..1
+    "Which disc is seen at each pixel, and where in it"
+    num, place = torch.full((size, size), -1), torch.zeros(2, size, size)
+    for hi in 0.004*2**torch.arange(8):
+        some = ((radii > (hi/2 if hi > 0.004 else 0))&(radii <= hi)).nonzero()[:, 0]
+        if not len(some): continue
+        k = math.ceil(hi*2.6*size)+2
+        v, u = torch.meshgrid(*[torch.linspace(-1, 1, k)]*2, indexing='ij')
+        off = torch.stack([u, v], -1)[u*u+v*v < 1]
+        own = stamp(centres[some, None]+off*radii[some, None, None], size)
+        new = own >= 0
+        num[new], place[:, new] = some[own[new]//len(off)], off[own[new]%len(off)].T
+    return num, place
+
+# %% ../nbs/17_paint.ipynb #da7b228e
+def drops(
+    im:Tensor, # (3,size,size), what lies behind
+    centres:Tensor, # (n,2)
+    radii:Tensor, # (n,)
+)->Tensor: # (3,size,size)
+    "Drops of water: small lenses that turn the world upside down"
+    size = im.shape[-1]
+    num, (u, v) = discs(centres, radii, size)
+    r2 = u*u+v*v
+    cx, cy = centres[num.clamp(min=0)].unbind(-1)
+    bend = 0.16/(1.15-r2)
+    seen = lookup(blur(im, 0.006), (cx-u*bend).clamp(0, 0.999), (cy-v*bend).clamp(0, 0.999))
+    glass = seen*(1.7-1.2*r2**2)+0.5*soft(v+0.3*u, 0.1, 0.9)*soft(r2, 1, 0.55)*colour('d8f0b0')
+    glint = torch.exp(-((u+0.36)**2+(v+0.42)**2)/0.035)+0.35*torch.exp(-((u-0.4)**2+(v-0.45)**2)/0.02)
+    return torch.where(num < 0, im, glass+glint)
+
+# %% ../nbs/17_paint.ipynb #206681e4
 def spider_web(
     size:int=512, # pixels of a side
-    seed:int=0, # of threads, dew and garden
+    seed:int=0, # another seed, another picture
 )->Tensor: # (3,size,size), RGB in 0..1
-    "A web full of dew before a garden at dawn"
+    "A web full of dew before a dark green garden"
     gen, s = torch.Generator().manual_seed(seed), 2*size
-    back = blur(_bokeh(s, gen), 0.004)
-    thread, dew = _web(s, gen)
-    im = mix(back*0.9, back*0.5+colour('dfeee6')*0.62, thread)
-    im = im+0.10*blur(thread, 0.004)
-    for row in dew: _drop(im, back*1.5, *row)
-    return finish(im+0.22*blur((im-0.75).clamp(min=0), 0.006))
+    im = bokeh(s, gen)
+    spokes, spiral, sag = web_threads(gen)
+    none = torch.zeros(len(spokes))
+    lines = [hang(spokes, none, torch.linspace(0, 1, 2*s)), hang(spiral, sag, torch.linspace(0, 1, s//4))]
+    weights = 1.2/(2*s), (spiral[:, 1]-spiral[:, 0]).norm(dim=-1)[:, None]/(s//4)
+    silk = sum(splat(p, w, s) for p, w in zip(lines, weights))
+    im = mix(im, colour('dfe9d2'), (blur(silk, 0.0008)*0.0017).clamp(0, 0.85))
+    centres = torch.cat([_beads(spokes, none, 0.020, gen), _beads(spiral, sag, 0.0105, gen)])
+    radii = (0.0033*torch.exp(0.5*torch.randn(len(centres), generator=gen))).clamp(0.0014, 0.013)
+    im = drops(im, centres, radii)
+    return finish(im+0.35*blur((im-0.75).clamp(min=0), 0.006))
 
 # %% ../nbs/17_paint.ipynb #a0db4e6f
 def _crest(x, k, gen):
