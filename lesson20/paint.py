@@ -264,8 +264,7 @@ def paint_layer(
     start = torch.rand(n, 2, generator=gen)*(1 if tile else 1.04)-(0 if tile else 0.02)
     xy, u, v = _brush(_paths(way, start, length, tile), width, im.shape[-1])
     thick, ragged, tint = (_bristles(n, len(v), gen) for _ in range(3))
-    edge = 1-0.35*ragged-0.35*v.abs()**3
-    own = stamp(xy%1 if tile else xy, im.shape[-1], u.abs()[:, None] < edge[:, None])
+    own = stamp(xy%1 if tile else xy, im.shape[-1], u.abs()[:, None] < (1-0.35*ragged-0.35*v.abs()**3)[:, None])
     s, rest = own//(len(u)*len(v)), own%(len(u)*len(v))
     a, b = u[rest//len(v)], rest%len(v)
     base = lookup(target, *start.T.clamp(0, 0.999))*(1+0.16*torch.randn(n, generator=gen))+0.035*torch.randn(3, n, generator=gen)
@@ -628,7 +627,7 @@ def lattice(
 )->Tensor: # (cols*rows,2)
     "Points of a triangular lattice, row by row"
     j, i = torch.meshgrid(torch.arange(rows), torch.arange(cols), indexing='ij')
-    sites = torch.stack([(i+0.25+0.5*(j%2))/cols, (j+0.5)/rows], -1).reshape(-1, 2)
+    sites = torch.stack([(i+0.25+0.5*(j%2))/cols, (j+0.25)/rows], -1).reshape(-1, 2)
     return sites+loose/cols*torch.randn(sites.shape, generator=gen)
 
 # %% ../nbs/17_paint.ipynb #46cad28f
