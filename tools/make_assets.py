@@ -12,11 +12,11 @@ assets = Path(__file__).resolve().parent.parent/'lesson20'/'assets'
 photos = dict(astronaut='astronaut.png', chelsea='chelsea.png', coffee='coffee.png', hubble='hubble_deep_field.jpg', brick='brick.png', gravel='gravel.png', grass='grass.png')
 textures = 'bubbles', 'dots', 'interlace', 'honeycomb', 'chequer', 'swirl', 'weave'
 
-def jpeg(im, limit=150_000):
-    "The best JPEG of `im` under `limit` bytes"
+def jpeg(im, limit=150_000, **kw):
+    "The best JPEG of `im` under `limit` bytes; `kw` goes to `Image.save`"
     for quality in range(95, 40, -3):
         f = io.BytesIO()
-        im.save(f, 'JPEG', quality=quality, optimize=True)
+        im.save(f, 'JPEG', quality=quality, optimize=True, **kw)
         if f.tell() < limit: return f.getvalue()
     raise ValueError(f'no quality brings {im.size} under {limit} bytes')
 
@@ -38,7 +38,8 @@ def make_paintings():
     calls |= {name: (name, {}) for name in textures}
     for name, (f, kw) in calls.items():
         im = Image.fromarray(to_uint8(getattr(paint, f)(512, **kw)))
-        (assets/'samples'/f'{name}.jpg').write_bytes(jpeg(im, 100_000 if name in textures else 150_000))
+        opts = dict(limit=100_000, subsampling=0) if name in textures else {} # colour of half the resolution shows as a seam
+        (assets/'samples'/f'{name}.jpg').write_bytes(jpeg(im, **opts))
 
 def first_of_each(images, labels, n):
     "The first `n` images of each class in the order 0, 1, ..., 9, 0, 1, ..."
