@@ -10,12 +10,13 @@ from PIL import Image
 
 assets = Path(__file__).resolve().parent.parent/'lesson20'/'assets'
 photos = dict(astronaut='astronaut.png', chelsea='chelsea.png', coffee='coffee.png', hubble='hubble_deep_field.jpg', brick='brick.png', gravel='gravel.png', grass='grass.png')
+textures = 'bubbles', 'dots', 'interlace', 'honeycomb', 'chequer', 'swirl', 'weave'
 
-def jpeg(im, limit=150_000):
-    "The best JPEG of `im` under `limit` bytes"
+def jpeg(im, limit=150_000, **kw):
+    "The best JPEG of `im` under `limit` bytes; `kw` goes to `Image.save`"
     for quality in range(95, 40, -3):
         f = io.BytesIO()
-        im.save(f, 'JPEG', quality=quality, optimize=True)
+        im.save(f, 'JPEG', quality=quality, optimize=True, **kw)
         if f.tell() < limit: return f.getvalue()
     raise ValueError(f'no quality brings {im.size} under {limit} bytes')
 
@@ -30,11 +31,15 @@ def make_photos():
         (assets/'samples'/f'{name}.jpg').write_bytes(jpeg(im))
 
 def make_paintings():
-    "The style images that lesson20.paint paints"
+    "The style images and the textures that lesson20.paint paints"
     from lesson20 import paint
     from lesson20.show import to_uint8
     calls = dict(strokes=('flow_strokes', {}), wheat=('flow_strokes', dict(palette='wheat')), glass=('stained_glass', {}), web=('spider_web', {}), waves=('waves', {}), scales=('scales', {}))
-    for name, (f, kw) in calls.items(): (assets/'samples'/f'{name}.jpg').write_bytes(jpeg(Image.fromarray(to_uint8(getattr(paint, f)(512, **kw)))))
+    calls |= {name: (name, {}) for name in textures}
+    for name, (f, kw) in calls.items():
+        im = Image.fromarray(to_uint8(getattr(paint, f)(512, **kw)))
+        opts = dict(limit=100_000, subsampling=0) if name in textures else {} # colour of half the resolution shows as a seam
+        (assets/'samples'/f'{name}.jpg').write_bytes(jpeg(im, **opts))
 
 def first_of_each(images, labels, n):
     "The first `n` images of each class in the order 0, 1, ..., 9, 0, 1, ..."
