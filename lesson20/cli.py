@@ -7,10 +7,10 @@ Docs: https://lesson20.github.io/lesson20/cli.html.md"""
 # %% auto #0
 __all__ = ['demo_pairs', 'clear_errors', 'pick_device', 'out_folder', 'at_least', 'run_images', 'train_ddpm', 'new_unet',
            'save_model', 'load_model', 'late', 'draw', 'sheet', 'strip', 'gallery', 'triptych', 'demo', 'demo_cli',
-           'ddpm_cli', 'style_cli']
+           'ddpm_cli', 'from_argv', 'style_cli']
 
 # %% ../nbs/16_cli.ipynb #7c4550fc
-import json,sys,time
+import argparse,json,sys,time
 from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b
@@ -18,7 +18,7 @@ from html import escape
 from pathlib import Path
 import torch
 from torch import nn,optim
-from fastcore.script import call_parse
+from fastcore.script import anno_parser,call_parse
 from .data import DataLoaders,fashion_mnist,image_folder
 from .ddpm import *
 from .features import vgg16
@@ -445,11 +445,10 @@ def _style(content, style, out, movie, network, **kw):
     if r.stopped: raise KeyboardInterrupt
 
 # %% ../nbs/16_cli.ipynb #e89e3dca
-@call_parse
 def _style_command(
     content:str, # What to paint: a path, an address, or the name of a picture in the package
     style:str, # How: the same
-    out:str='painted.png', # File to write: .png, .jpg or .webp (also as -o)
+    out:str='painted.png', # File to write: .png, .jpg or .webp
     size:int=512, # Pixels of the longer side
     steps:int=100, # Steps at each scale
     style_weight:float=1., # Of the style
@@ -466,7 +465,16 @@ def _style_command(
         _style(content, style, out, movie, network, size=size, steps=steps, style_weight=style_weight, scales=scales, colours=bool(colours), precision=precision, seed=seed, device=device)
 
 # %% ../nbs/16_cli.ipynb #957caaad
+def from_argv(
+    func, # Documented as for `call_parse`
+    **short # Letters that stand for its arguments, as in o='out'
+)->dict: # What the command line says
+    "The arguments of a command that has short options"
+    p = anno_parser(func)
+    for k,v in short.items(): p.add_argument(f'-{k}', dest=v, metavar=v.upper(), default=argparse.SUPPRESS, help=f'the same as --{v}')
+    return {k:v for k,v in vars(p.parse_args()).items() if k not in ('pdb','xtra')}
+
 def style_cli(*args, **kw):
     "The command `lesson20-style`: with no arguments those of the command line"
-    if not args and not kw: sys.argv = ['--out' if o=='-o' else o for o in sys.argv]
+    if not args and not kw: kw = from_argv(_style_command, o='out')
     return _style_command(*args, **kw)
