@@ -223,7 +223,7 @@ def fit(self:Learner,
     self.cbs += extra
     try:
         self._check_actions(train)
-        self.n_epochs,self.epochs,self.will_train = n_epochs,range(n_epochs),train
+        self.n_epochs,self.epochs,self.will_train,self.will_valid = n_epochs,range(n_epochs),train,valid
         if train: self._new_opt(lr, reset_opt)
         self._phase('fit', partial(self._epochs, train, valid))
     finally:
@@ -509,7 +509,7 @@ class ProgressCB(Callback):
 # %% ../nbs/02_learner.ipynb #8e1573c9
 @patch
 def _total(self:ProgressCB, learn):
-    try: self._lens = [len(dl) for dl in (learn.dls.train, learn.dls.valid)]
+    try: self._lens = [len(dl) if on else 0 for dl,on in ((learn.dls.train, learn.will_train), (learn.dls.valid, learn.will_valid))]
     except (TypeError,AttributeError): self._lens = None
     return self._lens and learn.n_epochs*sum(self._lens)
 
