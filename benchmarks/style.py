@@ -1,9 +1,9 @@
-"""A step of style transfer, side by side: `python benchmarks/style.py [--sizes 256 512] [--rounds 7] [--threads 2] [--large 3000 2000]`.
+"""A step of style transfer, side by side: `python benchmarks/style.py [--sizes 256 512] [--rounds 7] [--threads 2] [--large 2000 3000] [--out style]`.
 
 Every contestant calculates content and style loss of one picture with the same VGG16 and layers and the gradient for its pixels. They alternate in one process, after a
 warm-up; the table has medians and the range of the middle half. Peak memory is the growth of the resident set in a process of its own. The limit is the sum of the
 times of the convolutions (forward, and backward for the input) and of the matrix products of the Grams, each measured alone in the same precision: a step can't be faster
-without better kernels for those. Writes benchmarks/style.md and style.json.
+without better kernels for those. Writes benchmarks/style.md and style.json, or files of another name (--out) for another machine.
 """
 import argparse, json, os, platform, resource, statistics, subprocess, sys, time
 from datetime import date
@@ -151,6 +151,7 @@ def main():
     p.add_argument('--rounds', type=int, default=7)
     p.add_argument('--threads', type=int, default=2)
     p.add_argument('--large', type=int, nargs=2, default=(2000, 3000))
+    p.add_argument('--out', default='style')
     p.add_argument('--one', help=argparse.SUPPRESS)
     p.add_argument('--large-one', nargs=3, help=argparse.SUPPRESS)
     a = p.parse_args()
@@ -162,8 +163,8 @@ def main():
     text = '\n'.join(table(s, r) for s, r in results.items())
     if big: text += f"\n## A photograph of {a.large[1]} x {a.large[0]}, in tiles of 512\n\n| | seconds a step | GiB at the peak, whole process |\n|-|-|-|\n"+'\n'.join(f'| {k} | {s:.0f} | {m:.2f} |' for k, (s, m) in big.items())+'\n'
     where = f"{date.today()}, {platform.machine()}, {a.threads} threads, torch {torch.__version__}, AVX512-bf16 or the like: {'yes' if cpu_has_bf16() else 'no'}, {a.rounds} rounds, median (middle half)"
-    (root/'style.md').write_text(f'# A step of style transfer\n\n`benchmarks/style.py`, {where}.\n{text}', encoding='utf-8')
-    (root/'style.json').write_text(json.dumps(dict(where=where, sizes=results, large=big), indent=1), encoding='utf-8')
+    (root/f'{a.out}.md').write_text(f'# A step of style transfer\n\n`benchmarks/style.py`, {where}.\n{text}', encoding='utf-8')
+    (root/f'{a.out}.json').write_text(json.dumps(dict(where=where, sizes=results, large=big), indent=1), encoding='utf-8')
     print(text)
 
 if __name__ == '__main__': main()
