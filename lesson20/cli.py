@@ -7,7 +7,7 @@ Docs: https://lesson20.github.io/lesson20/cli.html.md"""
 # %% auto #0
 __all__ = ['demo_pairs', 'clear_errors', 'pick_device', 'out_folder', 'at_least', 'run_images', 'train_ddpm', 'new_unet',
            'save_model', 'load_model', 'late', 'draw', 'sheet', 'strip', 'gallery', 'triptych', 'demo', 'demo_cli',
-           'ddpm_cli', 'from_argv', 'style_cli']
+           'ddpm_cli', 'from_argv', 'style_cli', 'FrameCB', 'train_nca', 'nca_cli']
 
 # %% ../nbs/16_cli.ipynb #7c4550fc
 import argparse,json,sys,time
@@ -17,16 +17,19 @@ from hashlib import blake2b
 from html import escape
 from pathlib import Path
 import torch
+import lesson20.kernels # faster automata
 from torch import nn,optim
 from fastcore.script import anno_parser,call_parse
 from .data import DataLoaders,fashion_mnist,image_folder
 from .ddpm import *
 from .features import vgg16
 from .learner import *
+from .nca import SimpleCA,automata_names,load_ca,save_ca,train_ca
 from .precision import MixedPrecision
 from .sampling import samplers
-from .show import fit_image,sample_image,save_image,tile_images,write_mp4
-from .style import StyleTransfer,scale_sizes,style_transfer
+from .show import fit_image,sample_image,sample_names,save_image,tile_images,write_mp4
+from .style import StyleTransfer,WarmStartCB,read_picture,scale_sizes,style_transfer
+from .webgl import film,to_html,write_html
 
 # %% ../nbs/16_cli.ipynb #50dec33a
 @contextmanager
@@ -230,13 +233,22 @@ def gallery(
     title:str, # Heading of the page
     intro:str, # A paragraph
     figures, # (file, alternative text, caption, class) for each picture or .mp4
-    facts:dict # Shown as a table
+    facts:dict, # Shown as a table
+    live:str='' # HTML after the pictures, as it is
 )->str: # HTML
     "A page of pictures; all texts are escaped"
     figs = ''.join(f'<figure>{_shown(escape(f), escape(alt), c)}<figcaption>{escape(cap)}</figcaption></figure>' for f,alt,cap,c in figures)
     rows = ''.join(f'<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>' for k,v in facts.items())
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-            f'<style>{_css}</style></head><body><h1>{escape(title)}</h1><p>{escape(intro)}</p>{figs}<h2>What was done</h2><table>{rows}</table></body></html>')
+            f'<style>{_css}</style></head><body><h1>{escape(title)}</h1><p>{escape(intro)}</p>{figs}{live}<h2>What was done</h2><table>{rows}</table></body></html>')
+
+# %% ../nbs/16_cli.ipynb #7b1f0a0d
+def _automata():
+    "The package's automata, alive, as a part of a page"
+    names = automata_names()
+    if not names: return ''
+    sources = {k:sample_image(k, 128) for k in names if k in sample_names()}
+    return '<h2>Living textures</h2>'+to_html({k:load_ca(k) for k in names}, 'Automata: erase a part, and watch it heal', sources)
 
 # %% ../nbs/16_cli.ipynb #3e22c910
 def _demo_page(out, dd, steps, losses, loss_before, loss_after, seconds, painted):
@@ -249,7 +261,7 @@ def _demo_page(out, dd, steps, losses, loss_before, loss_after, seconds, painted
             ('loss.png','training loss by batch','Loss of the training steps made just now: squared error of the predicted noise, 32 images a step.','chart')]
     facts = {'training images':f'{len(dd["train"]):,} from {dd["train"].source}', 'trained just now':f'{steps} steps of 32 images',
              'loss on test images, as it came':f'{loss_before:.4f}', 'loss on test images, now':f'{loss_after:.4f}', 'time':f'{seconds/60:.1f} minutes', 'PyTorch':torch.__version__}
-    (out/'index.html').write_text(gallery('lesson20: garments from noise, photographs repainted', intro, figs+painted, facts), encoding='utf-8')
+    (out/'index.html').write_text(gallery('lesson20: garments from noise, photographs repainted, living textures', intro, figs+painted, facts, _automata()), encoding='utf-8')
 
 # %% ../nbs/16_cli.ipynb #112d01f5
 demo_pairs = ('chelsea','strokes'),('astronaut','wheat'),('coffee','glass')
@@ -478,3 +490,102 @@ def style_cli(*args, **kw):
     "The command `lesson20-style`: with no arguments those of the command line"
     if not args and not kw: kw = from_argv(_style_command, o='out')
     return _style_command(*args, **kw)
+
+# %% ../nbs/16_cli.ipynb #7b1f0a04
+class FrameCB(Callback):
+    "Write what an automaton makes to a picture file while it trains"
+    order = ProgressCB.order+1
+    def __init__(self,
+        path, # File to write, as for `save_image`
+        share:float=0.02 # Of the time that writing may take, 0 to 1
+    ): self.path,self.throttle = Path(path),Throttle(share)
+    def _write(self, learn): save_image(tile_images(to_cpu(learn.model.to_rgb(learn.preds))[:4].clamp(0, 1), 4), self.path)
+    def after_batch(self, learn):
+        "Write, if it is time"
+        if learn.training: self.throttle(partial(self._write, learn))
+    def cleanup_fit(self, learn):
+        "Write the last"
+        if learn.preds is not None: self._write(learn)
+
+# %% ../nbs/16_cli.ipynb #7b1f0a05
+def _target(style, size):
+    "The picture to learn, its longer side `size`"
+    im = read_picture(style)
+    return fit_image(im, size, crop=False)
+
+def _new_file(path, suffix):
+    "A path to write to; raises ValueError or OSError"
+    path = Path(path).expanduser()
+    if path.suffix.lower()!=suffix: raise ValueError(f'{path}: the name must end in {suffix}')
+    if not path.absolute().parent.is_dir(): raise FileNotFoundError(f'{path.parent}: there is no such folder')
+    return path
+
+# %% ../nbs/16_cli.ipynb #7b1f0a06
+def train_nca(
+    style, # Picture to learn: tensor (3,h,w) in 0..1, name of a sample, path or address
+    out, # File to write, .safetensors; a picture and, while it trains, a checkpoint stand beside it
+    size:int=96, # Pixels of the picture's longer side, of which the automaton sees each as a cell
+    grid:int=96, # Cells of a side to train on
+    channels:int=4, # Numbers in a cell, at least 3
+    hidden:int=8, # Units of the hidden layer
+    batches:int=1000, # To train on
+    bs:int=4, # Grids in a batch
+    seed:int=0, # Of everything random
+    device='', # Where; empty: the best that works
+    every:int=50, # Batches between two checkpoints
+    cbs=() # Further callbacks
+)->SimpleCA:
+    "Train an automaton, going on from its checkpoint if there is one, and write it; raises KeyboardInterrupt after writing if it was interrupted"
+    for k,v,least in (('size',size,32), ('grid',grid,16), ('channels',channels,3), ('hidden',hidden,1), ('batches',batches,1), ('bs',bs,1), ('every',every,1)): at_least(k, v, least)
+    out,target,ca = _new_file(out, '.safetensors'),_target(style, size),SimpleCA(channels, hidden).to(pick_device(device))
+    h = blake2b(target.contiguous().numpy().tobytes()+repr((size,grid,channels,hidden,batches,bs,seed)).encode(), digest_size=12)
+    save = [FrameCB(out.with_suffix('.png')), WarmStartCB(None, h.hexdigest()), CheckpointCB(out.with_suffix('.ckpt'), every)]
+    done,stopped = RecorderCB(loss=lambda cb: cb.learn.loss.item()),False
+    try: train_ca(target, batches, ca, seed=seed, sz=grid, bs=bs, pool_size=max(64, bs), warm_up=batches//4, cbs=[*save, done, *cbs])
+    except KeyboardInterrupt: stopped = True
+    save_ca(ca, out, target=str(style) if isinstance(style, (str,Path)) else 'a picture', size=size, batches=len(done.recs.get('loss', ())))
+    if stopped: raise KeyboardInterrupt
+    out.with_suffix('.ckpt').unlink(missing_ok=True)
+    return ca
+
+# %% ../nbs/16_cli.ipynb #7b1f0a07
+def _nca(action, src, out, open, frames, **kw):
+    if action not in ('train','play','film'): raise ValueError(f'{action!r} is not an action; give train, play or film')
+    start = time.time()
+    if action=='train':
+        out = out or 'automaton.safetensors'
+        train_nca(src, out, cbs=[ProgressCB()], **kw)
+        print(f'{out} after {time.time()-start:.0f} s; look at {Path(out).with_suffix(".png")}, or `lesson20-nca play {out}`')
+        return
+    ca,name = load_ca(src),Path(src).stem
+    if action=='play':
+        out = write_html({name:ca}, _new_file(out or f'{name}.html', '.html'), name, seed=kw['seed'])
+        if open: import webbrowser; webbrowser.open(out.absolute().as_uri())
+    else: at_least('frames', frames, 1); write_mp4(film(ca, frames*4, 4, seed=kw['seed']), out := _new_file(out or f'{name}.mp4', '.mp4'), 24, crf=26)
+    print(f'{out}, {Path(out).stat().st_size:,} bytes')
+
+# %% ../nbs/16_cli.ipynb #7b1f0a08
+def _nca_command(
+    action:str, # train, play or film
+    src:str, # For train a picture: a path, an address, or the name of one in the package; else an automaton: a .safetensors file, or the name of one in the package
+    out:str='', # File to write: .safetensors, .html or .mp4; empty: named after `src`
+    size:int=96, # Pixels of the picture's longer side
+    grid:int=96, # Cells of a side to train on
+    channels:int=4, # Numbers in a cell
+    hidden:int=8, # Units of the hidden layer
+    batches:int=1000, # To train on
+    bs:int=4, # Grids in a batch
+    every:int=50, # Batches between two checkpoints
+    frames:int=150, # Of the film
+    seed:int=0, # Of everything random
+    no_open:bool=False, # Only write the page, don't open it?
+    device:str='' # cpu, cuda, cuda:1, mps; empty: the best that works
+):
+    "Teach a texture to a cellular automaton, write the page on which it lives, or film it"
+    with clear_errors('lesson20-nca'):
+        _nca(action, src, out, not no_open, frames, size=size, grid=grid, channels=channels, hidden=hidden, batches=batches, bs=bs, every=every, seed=seed, device=device)
+
+def nca_cli(*args, **kw):
+    "The command `lesson20-nca`: with no arguments those of the command line"
+    if not args and not kw: kw = from_argv(_nca_command, o='out')
+    return _nca_command(*args, **kw)
