@@ -634,9 +634,10 @@ def fused_rollout(
     update_rate:float=0.5 # Share of the cells that are awake, 0 to 1
 )->Tensor: # The grids after `n` steps
     "`rollout` as one operator"
+    if n<1 or not x.numel(): return x
     nb,a = _basis(model.filters)
     c,hid = model.num_channels,model.hidden_n
-    w1 = (model.w1.weight.reshape(hid, c, -1)@a.to(model.w1.weight)).reshape(hid, -1)
+    with torch.autocast(x.device.type, enabled=False): w1 = (model.w1.weight.reshape(hid, c, -1)@a.to(model.w1.weight)).reshape(hid, -1)
     b1,w2 = model.w1.bias,model.w2.weight.reshape(c, hid)
     keep = torch.is_grad_enabled() and any(o.requires_grad for o in (x,w1,b1,w2))
     return nca_steps(x, w1, b1, w2, nb, model.padding!='circular', n, seed, first, float(update_rate), -1. if model.alive is None else float(model.alive), keep)[0]
