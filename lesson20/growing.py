@@ -6,8 +6,8 @@ Docs: https://lesson20.github.io/lesson20/growing_nca.html.md"""
 
 # %% auto #0
 __all__ = ['growers', 'growing_filters', 'stages', 'spline', 'stroke', 'dot', 'over', 'on_white', 'lizard', 'butterfly',
-           'grow_target', 'living', 'GrowingCA', 'seeds', 'holes', 'grow_error', 'GrowCB', 'train_grower', 'history',
-           'cut', 'turned']
+           'grow_target', 'alive_cells', 'GrowingCA', 'seeds', 'holes', 'grow_error', 'GrowCB', 'train_grower',
+           'history', 'cut', 'turned']
 
 # %% ../nbs/13_growing_nca.ipynb #imports
 import math
@@ -149,7 +149,7 @@ def grow_target(
     return F.pad(im, (pad,)*4)
 
 # %% ../nbs/13_growing_nca.ipynb #living
-def living(
+def alive_cells(
     x:Tensor, # Grids (b,c,h,w), alpha in channel 3
     threshold:float=0.1, # Alpha of a mature cell
     padding:str='zeros', # 'circular' if the grid is a torus
@@ -173,9 +173,10 @@ class GrowingCA(SimpleCA):
     ): super().__init__(num_channels, hidden_n, zero_w2, filters, padding)
     def step(self, x, mask):
         "Change the cells in `mask`; whoever was dead before, or is dead after, becomes zero"
-        before = living(x, self.alive, self.padding)
+        before = alive_cells(x, self.alive, self.padding)
         x = x+self.update(x)*mask
-        return x*(before&living(x, self.alive, self.padding))
+        return x*(before&alive_cells(x, self.alive, self.padding))
+    step.masks_alive = True # what `lesson20.kernels` wants to know
     def to_rgb(self, x): "The cells in front of white: (...,3,h,w)"; return on_white(x)
 
 # %% ../nbs/13_growing_nca.ipynb #seeds
