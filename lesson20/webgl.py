@@ -16,7 +16,6 @@ from io import BytesIO
 from itertools import count
 from pathlib import Path
 import numpy as np, torch
-from PIL import Image
 from torch.nn.utils import parametrize
 from .nca import SimpleCA, make_grids
 from .show import fit_image, image_bytes, sample_image, sample_names, to_uint8
@@ -641,6 +640,8 @@ def write_webp(
     "Write a picture that moves, and begins again when it ends"
     path = Path(path).expanduser()
     if path.suffix.lower()!='.webp': raise ValueError(f'{path}: the name must end in .webp')
+    from PIL import Image
+    from PIL import Image
     ims = [Image.fromarray(to_uint8(o)) for o in frames]
     if not ims: raise ValueError('a film needs at least one frame')
     path.parent.mkdir(parents=True, exist_ok=True)
