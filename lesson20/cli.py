@@ -539,6 +539,7 @@ def train_nca(
 )->SimpleCA:
     "Train an automaton, going on from its checkpoint if there is one, and write it; raises KeyboardInterrupt after writing if it was interrupted"
     for k,v,least in (('size',size,32), ('grid',grid,16), ('channels',channels,3), ('hidden',hidden,1), ('batches',batches,1), ('bs',bs,1), ('every',every,1)): at_least(k, v, least)
+    set_seed(seed)
     out,target,ca = _new_file(out, '.safetensors'),_target(style, size),SimpleCA(channels, hidden).to(pick_device(device))
     h = blake2b(target.contiguous().numpy().tobytes()+repr((size,grid,channels,hidden,batches,bs,seed)).encode(), digest_size=12)
     save = [FrameCB(out.with_suffix('.png')), WarmStartCB(None, h.hexdigest()), CheckpointCB(out.with_suffix('.ckpt'), every)]

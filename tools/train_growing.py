@@ -5,6 +5,9 @@
 
 The three stages of notebook 13, one after the other. Stopped at any time, or after M minutes, the same command goes on from its last checkpoint;
 DIR/NAME.safetensors is there when all is done.
+
+The lizard in the package was trained in slices between which this plan changed: its first 425 batches of the third stage had only discs as wounds, the
+others half discs, half planes. Running this again makes another lizard.
 """
 import argparse,json,time
 from pathlib import Path
