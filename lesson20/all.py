@@ -29,6 +29,10 @@ from .sampling import *
 from .features import *
 from .style import *
 from .featviz import *
+from .nca import *
+from .kernels import *
+from .growing import *
+from .webgl import *
 
 # %% ../nbs/99_all.ipynb #ec595ba6
 __all__ = [o for o in dir() if not o.startswith('_')]
