@@ -250,7 +250,7 @@ def _automata():
     names = [o for o in demo_automata if o in automata_names()]
     if not names: return ''
     sources = {k:sample_image(k, 128) for k in names if k in sample_names()}
-    return '<h2>Living textures</h2>'+to_html({k:load_ca(k) for k in names}, 'Automata: erase a part, and watch it heal', sources)
+    return '<h2>Living textures</h2>'+to_html({k:load_ca(k) for k in names}, 'Automata: erase a part, and watch it heal', sources, 128)
 
 # %% ../nbs/16_cli.ipynb #3e22c910
 def _demo_page(out, dd, steps, losses, loss_before, loss_after, seconds, painted):
@@ -562,7 +562,7 @@ def _nca(action, src, out, open, frames, **kw):
         return
     ca,name = load_ca(src),Path(src).stem
     if action=='play':
-        out = write_html({name:ca}, _new_file(out or f'{name}.html', '.html'), name, seed=kw['seed'])
+        out = write_html({name:ca}, _new_file(out or f'{name}.html', '.html'), name, size=256 if ca.alive is None else 96, seed=kw['seed'])
         if open: import webbrowser; webbrowser.open(out.absolute().as_uri())
     else: at_least('frames', frames, 1); write_mp4(film(ca, frames*4, 4, seed=kw['seed']), out := _new_file(out or f'{name}.mp4', '.mp4'), 24, crf=26)
     print(f'{out}, {Path(out).stat().st_size:,} bytes')
