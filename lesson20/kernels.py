@@ -259,7 +259,7 @@ def _plan(x, hid, nb, zero, rate, alive):
 def _rule(g, w1, b1, w2):
     "Weights as flat arrays, padded by zeros"
     a,b,d = (F.pad(o.detach(), p) for o,p in ((w1,(0,g.kp-w1.shape[1],0,g.hid-len(w1))), (b1,(0,g.hid-len(b1))), (w2,(0,g.hid-w2.shape[1],0,g.cp-len(w2)))))
-    return _Rule(*(o.contiguous().flatten().numpy() for o in (a,b,d,a.T,d.T)))
+    return _Rule(*(o.detach().contiguous().flatten().numpy() for o in (a,b,d,a.T,d.T)))
 
 # %% ../nbs/12_nca_kernels.ipynb #ad1f2090
 @_jit
@@ -401,8 +401,8 @@ def _steps(x, rule, g, n, seed, first, keep):
     "The grids after n steps, all states (or nothing) and who lived"
     s,life = _slots(g, n+1 if keep else 2, x),torch.zeros((n if keep else 1)*g.b*(g.h+2)*(g.w+2) if g.alive>=0 else 1, dtype=torch.uint8)
     _inside(s, 0, g).copy_(x)
-    _rim(s.numpy(), 0, g.b*g.c, g.h, g.w, g.zero)
-    _forward(s.numpy(), _keys(seed, first, n), life.numpy(), rule, g, keep)
+    _rim(s.detach().numpy(), 0, g.b*g.c, g.h, g.w, g.zero)
+    _forward(s.detach().numpy(), _keys(seed, first, n), life.detach().numpy(), rule, g, keep)
     return _inside(s, n if keep else n%2, g).clone(),s if keep else s.new_empty(0),life
 
 # %% ../nbs/12_nca_kernels.ipynb #c6bf0087
@@ -555,23 +555,23 @@ def _strips_back(s, G, keys, life, rule, g, k, totals):
         at = [(_offsets(t, i, False, g),_offsets(t, i, True, g)) for i in range(g.b)]
         def strip(i, j):
             (z,f,_),(a,_,l),(y0,y1),d = *at[i],cuts[j],room[i*k+j].zero_()
-            _rows_back(s, a, G.numpy(), f, d.numpy(), 0, (y1-y0+2)*W, keys[t], i, life, l, rule, g, y0, y1, *totals[i*k+j])
-        for i in range(g.b): _begin_back(G.numpy(), at[i][0][1], at[i][0][0], life, at[i][1][2], g)
+            _rows_back(s, a, G.detach().numpy(), f, d.detach().numpy(), 0, (y1-y0+2)*W, keys[t], i, life, l, rule, g, y0, y1, *totals[i*k+j])
+        for i in range(g.b): _begin_back(G.detach().numpy(), at[i][0][1], at[i][0][0], life, at[i][1][2], g)
         _each(strip, jobs)
         for i,j in jobs:
             z,(y0,y1) = at[i][0][0],cuts[j]
             G[z:z+g.c*A].view(g.c, g.h+2, W)[:,y0:y1+2] += room[i*k+j][:g.c*(y1-y0+2)*W].view(g.c, -1, W)
-        for i in range(g.b): _fold_rim(G.numpy(), at[i][0][0], g.c, g.h, g.w, g.zero)
+        for i in range(g.b): _fold_rim(G.detach().numpy(), at[i][0][0], g.c, g.h, g.w, g.zero)
 
 # %% ../nbs/12_nca_kernels.ipynb #6d3f44c5
 def _steps_back(gy, s, life, rule, g, n, seed, first):
     "Gradients of the grids, and of w1, b1 and w2 with their padding"
-    G,keys,life = _slots(g, 2, gy),_keys(seed, first, n),life.numpy()
+    G,keys,life = _slots(g, 2, gy),_keys(seed, first, n),life.detach().numpy()
     _inside(G, n%2, g).copy_(gy)
     k,threads = _strips(g),min(g.b, torch.get_num_threads())
     totals = [[np.zeros(o) for o in (g.hid*g.kp, g.hid, g.cp*g.hid)] for _ in range(g.b*k if k else threads)]
-    if k: _strips_back(s.numpy(), G, keys, life, rule, g, k, totals)
-    else: _each(lambda j,i0,i1: _grids_back(s.numpy(), G.numpy(), keys, life, rule, g, *totals[j], i0, i1), [(j,*o) for j,o in enumerate(_cuts(g.b, threads))])
+    if k: _strips_back(s.detach().numpy(), G, keys, life, rule, g, k, totals)
+    else: _each(lambda j,i0,i1: _grids_back(s.detach().numpy(), G.detach().numpy(), keys, life, rule, g, *totals[j], i0, i1), [(j,*o) for j,o in enumerate(_cuts(g.b, threads))])
     g1,gb,g2 = (torch.from_numpy(sum(o)).to(gy.dtype) for o in zip(*totals))
     return _inside(G, 0, g).clone(),g1.view(g.hid, g.kp),gb,g2.view(g.cp, g.hid)
 
