@@ -6,8 +6,8 @@ Docs: https://lesson20.github.io/lesson20/growing_nca.html.md"""
 
 # %% auto #0
 __all__ = ['growers', 'growing_filters', 'stages', 'spline', 'stroke', 'dot', 'over', 'on_white', 'lizard', 'butterfly',
-           'grow_target', 'alive_cells', 'GrowingCA', 'seeds', 'holes', 'grow_error', 'GrowCB', 'train_grower',
-           'history', 'cut', 'turned']
+           'grow_target', 'GrowingCA', 'seeds', 'holes', 'grow_error', 'GrowCB', 'train_grower', 'history', 'cut',
+           'turned']
 
 # %% ../nbs/13_growing_nca.ipynb #imports
 import math
@@ -16,6 +16,7 @@ import torch, torch.nn.functional as F
 from torch import Tensor, nn, optim
 from fastcore.basics import patch
 from .learner import *
+from .kernels import living
 from .nca import *
 from .paint import colour, coords, mix, ramp, soft
 from .show import fit_image
@@ -148,16 +149,6 @@ def grow_target(
         im = F.avg_pool2d((growers[what] if isinstance(what, str) else what)(coords(size*fine)), fine)
     return F.pad(im, (pad,)*4)
 
-# %% ../nbs/13_growing_nca.ipynb #living
-def alive_cells(
-    x:Tensor, # Grids (b,c,h,w), alpha in channel 3
-    threshold:float=0.1, # Alpha of a mature cell
-    padding:str='zeros', # 'circular' if the grid is a torus
-)->Tensor: # bool (b,1,h,w)
-    "Which cells are alive: those with a mature cell among themselves and their eight neighbours"
-    a = x[:,3:4]
-    return F.max_pool2d(F.pad(a, (1,)*4, mode='circular') if padding=='circular' else a, 3, 1, 0 if padding=='circular' else 1)>threshold
-
 # %% ../nbs/13_growing_nca.ipynb #CA
 growing_filters = filters[:3]/torch.tensor([1.,8.,8.])[:,None,None]
 
@@ -173,9 +164,9 @@ class GrowingCA(SimpleCA):
     ): super().__init__(num_channels, hidden_n, zero_w2, filters, padding)
     def step(self, x, mask):
         "Change the cells in `mask`; whoever was dead before, or is dead after, becomes zero"
-        before = alive_cells(x, self.alive, self.padding)
+        before = living(x, self.alive, self.padding)
         x = x+self.update(x)*mask
-        return x*(before&alive_cells(x, self.alive, self.padding))
+        return x*(before&living(x, self.alive, self.padding))
     step.masks_alive = True # what `lesson20.kernels` wants to know
     def to_rgb(self, x): "The cells in front of white: (...,3,h,w)"; return on_white(x)
 

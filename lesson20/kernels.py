@@ -103,6 +103,7 @@ def _load(a, i): return a[i:i+8].copy()
 def _store(a, i, v): a[i:i+8] = v
 def _splat(a, i): return np.full(8, a[i], a.dtype)
 def _keep(x, y): return np.where(y<=0, 0, x).astype(x.dtype)
+def _bare(a): return a
 
 # %% ../nbs/12_nca_kernels.ipynb #b881d21d
 try:
@@ -114,11 +115,12 @@ try:
 except ImportError: numba_found = False
 
 def _jit(f=None, nogil=False):
-    "Compile with Numba and keep the result on disk, wherever that is possible; without Numba, leave `f` alone"
+    "Compile with Numba, inner functions (those with the GIL) into their callers, and keep the result on disk, wherever that is possible; without Numba, leave `f` alone"
     if f is None: return lambda f: _jit(f, nogil)
     if not numba_found: return f
-    try: return njit(f, nogil=nogil, cache=True, error_model='numpy')
-    except RuntimeError: return njit(f, nogil=nogil, error_model='numpy') # there is no place for a cache
+    opts = dict(nogil=nogil, forceinline=not nogil, error_model='numpy')
+    try: return njit(f, cache=True, **opts)
+    except RuntimeError: return njit(f, **opts) # there is no place for a cache
 
 # %% ../nbs/12_nca_kernels.ipynb #49ef8424
 if numba_found:
@@ -167,6 +169,21 @@ if numba_found:
         def _(x, y):
             if isinstance(x, _Lanes) and isinstance(y, _Lanes): return lambda x,y: f(x, y)
     for _name,_symbol in (('fadd',operator.add), ('fsub',operator.sub), ('fmul',operator.mul)): _arithmetic(_name, _symbol)
+
+# %% ../nbs/12_nca_kernels.ipynb #357b8248
+if numba_found:
+    @intrinsic
+    def _bare(tc, a):
+        def one(ctx, b, t, v):
+            v = ctx.make_array(t)(ctx, b, v)
+            v.meminfo,v.parent = ir.Constant(v.meminfo.type, None),ir.Constant(v.parent.type, None)
+            return v._getvalue()
+        def gen(ctx, b, sig, args):
+            t,v = sig.args[0],args[0]
+            if isinstance(t, types.Array): return one(ctx, b, t, v)
+            for i,o in enumerate(t.types): v = b.insert_value(v, one(ctx, b, o, b.extract_value(v, i)), i)
+            return v
+        return a(a),gen
 
 # %% ../nbs/12_nca_kernels.ipynb #e2f4112a
 @_jit
@@ -260,6 +277,16 @@ def _rule(g, w1, b1, w2):
     "Weights as flat arrays, padded by zeros"
     a,b,d = (F.pad(o.detach(), p) for o,p in ((w1,(0,g.kp-w1.shape[1],0,g.hid-len(w1))), (b1,(0,g.hid-len(b1))), (w2,(0,g.hid-w2.shape[1],0,g.cp-len(w2)))))
     return _Rule(*(o.detach().contiguous().flatten().numpy() for o in (a,b,d,a.T,d.T)))
+_Work = namedtuple('_Work', 'P R H O m idx con zeros Q T v1 vb v2')
+def _work(g, dt, back=False):
+    "Room for a row of cells, one for each thread: memory that a thread asks for at every step costs more than the step"
+    def z(n, dt=dt):
+        room,size = np.zeros(n*np.dtype(dt).itemsize+64, np.uint8),n*np.dtype(dt).itemsize
+        at = -room.ctypes.data%64 # lanes that straddle two lines of the cache load twice
+        return room[at:at+size].view(dt)
+    P,S,kp,hid,cp = z(g.kp*g.S),g.S,g.kp,g.hid,g.cp
+    rows = P,P if g.dense else z(kp*S),z(hid*S),z(cp*S),z(S),z(S, np.int64),np.array([2,12], dt),z(max(hid, kp, cp))
+    return _Work(*rows, *(z(n if back else 0) for n in (kp*S+16, 0 if g.dense else kp*S, hid*kp*8, hid*8, cp*hid*8)))
 
 # %% ../nbs/12_nca_kernels.ipynb #ad1f2090
 @_jit
@@ -283,28 +310,26 @@ def _pack(P, R, idx, n, k, S):
 
 # %% ../nbs/12_nca_kernels.ipynb #4c32ab72
 @_jit
-def _look(s, a, y, key, i, life, l, w1, b1, g, P, R, H, m, idx, con, near):
-    "The hidden numbers of row y of grid i, which begins at s[a], in H; what the cells see in R; how many columns, 0 if all sleep"
-    W = g.w+2
+def _look(s, a, y, key, i, life, l, w1, b1, g, k, near):
+    "The hidden numbers of row y of grid i, which begins at s[a], in k.H; what the cells see in k.R; how many columns, 0 if all sleep"
+    W,P,R,m,idx = g.w+2,k.P,k.R,k.m,k.idx
     _mask_row(m, (i*g.h+y)*g.w, key, g.rate, g.w)
     n = g.w if g.dense else _choose(idx, m, life, l+y*W, W, g.w, g.alive>=0, near)
     if n==0: return 0
-    for ch in range(g.c): _perceive(s, a+ch*(g.h+2)*W+y*W, W, P, ch*g.nb*g.S, g.S, con, g.w, g.nb)
+    for ch in range(g.c): _perceive(s, a+ch*(g.h+2)*W+y*W, W, P, ch*g.nb*g.S, g.S, k.con, g.w, g.nb)
     if not g.dense: _pack(P, R, idx, n, g.c*g.nb, g.S)
-    _product(w1, b1, R, 0, H, 0, g.hid, g.kp, n, g.S, 1)
+    _product(w1, b1, R, 0, k.H, 0, g.hid, g.kp, n, g.S, 1)
     return n
 
 # %% ../nbs/12_nca_kernels.ipynb #11c95cdb
 @_jit(nogil=True)
-def _rows(s, a, z, key, i, life, l, rule, g, y0, y1):
+def _rows(s, a, z, key, i, life, l, rule, g, y0, y1, k):
     "Rows y0 to y1 of grid i take a step, from s[a:] to s[z:]"
-    W,dt = g.w+2,s.dtype
-    P,H,O,m,idx = np.zeros(g.kp*g.S, dt),np.zeros(g.hid*g.S, dt),np.zeros(g.cp*g.S, dt),np.zeros(g.S, dt),np.zeros(g.S, np.int64)
-    w1,b1,w2 = rule.w1,rule.b1,rule.w2
-    R,con,zb,e = P if g.dense else np.zeros(g.kp*g.S, dt),np.array([2,12], dt),np.zeros(g.cp, dt),g.w//8*8
+    s,life,rule,k = _bare(s),_bare(life),_bare(rule),_bare(k)
+    W,e,O,m,idx = g.w+2,g.w//8*8,k.O,k.m,k.idx
     for y in range(y0, y1):
-        n = _look(s, a, y, key, i, life, l, w1, b1, g, P, R, H, m, idx, con, True)
-        if n: _product(w2, zb, H, 0, O, 0, g.cp, g.hid, n, g.S, 0)
+        n = _look(s, a, y, key, i, life, l, rule.w1, rule.b1, g, k, True)
+        if n: _product(rule.w2, k.zeros, k.H, 0, O, 0, g.cp, g.hid, n, g.S, 0)
         for ch in range(g.c):
             o = (ch*(g.h+2)+y+1)*W+1
             p,q,t = a+o,z+o,ch*g.S
@@ -352,13 +377,13 @@ def _offsets(t, i, all_, g):
     a,z,l = (t,t+1,t) if all_ else (t%2,(t+1)%2,0)
     return (a*g.b+i)*g.c*A,(z*g.b+i)*g.c*A,(l*g.b+i)*A
 @_jit(nogil=True)
-def _grids(s, keys, life, rule, g, all_, i0, i1):
+def _grids(s, keys, life, rule, g, all_, k, i0, i1):
     "Grids i0 to i1 take all their steps"
     for i in range(i0, i1):
         for t in range(len(keys)):
             a,z,l = _offsets(t, i, all_, g)
             _before(s, a, life, l, g)
-            _rows(s, a, z, keys[t], i, life, l, rule, g, 0, g.h)
+            _rows(s, a, z, keys[t], i, life, l, rule, g, 0, g.h, k)
             _after(s, z, life, l, g)
 
 # %% ../nbs/12_nca_kernels.ipynb #f8410a92
@@ -382,28 +407,30 @@ def _strips(g):
 def _forward(s, keys, life, rule, g, all_):
     "All steps of all grids, on all threads"
     k = _strips(g)
-    if k is None: return _each(lambda i0,i1: _grids(s, keys, life, rule, g, all_, i0, i1), _cuts(g.b, min(g.b, torch.get_num_threads())))
+    if k is None: return _each(lambda i0,i1: _grids(s, keys, life, rule, g, all_, _work(g, s.dtype), i0, i1), _cuts(g.b, min(g.b, torch.get_num_threads())))
+    jobs = [(_work(g, s.dtype),i,*o) for i in range(g.b) for o in _cuts(g.h, k)]
     for t in range(len(keys)):
         at = [_offsets(t, i, all_, g) for i in range(g.b)]
         for a,z,l in at: _before(s, a, life, l, g)
-        _each(lambda i,y0,y1: _rows(s, at[i][0], at[i][1], keys[t], i, life, at[i][2], rule, g, y0, y1), [(i,*o) for i in range(g.b) for o in _cuts(g.h, k)])
+        _each(lambda k,i,y0,y1: _rows(s, at[i][0], at[i][1], keys[t], i, life, at[i][2], rule, g, y0, y1, k), jobs)
         for a,z,l in at: _after(s, z, life, l, g)
 
 # %% ../nbs/12_nca_kernels.ipynb #fbdf8eea
-def _slots(g, n, like):
-    "`n` states of all grids, and a few numbers behind them that whole lanes may touch"
-    return torch.zeros(n*g.b*g.c*(g.h+2)*(g.w+2)+64, dtype=like.dtype) if n<3 else torch.empty(n*g.b*g.c*(g.h+2)*(g.w+2)+64, dtype=like.dtype)
 def _inside(s, t, g):
     "The grids of slot t without their rims (b,c,h,w)"
     A = g.b*g.c*(g.h+2)*(g.w+2)
-    return s[t*A:(t+1)*A].view(g.b, g.c, g.h+2, g.w+2)[:,:,1:-1,1:-1]
+    return s[t*A:(t+1)*A].reshape(g.b, g.c, g.h+2, g.w+2)[:,:,1:-1,1:-1]
+def _slots(g, n, x, t=0):
+    "`n` states of all grids, that in slot t from `x` (b,c,h,w), and a few numbers behind them that whole lanes may touch"
+    s = (np.zeros if n<3 else np.empty)(n*g.b*g.c*(g.h+2)*(g.w+2)+64, x.dtype)
+    _inside(s, t, g)[:] = x
+    return s
 def _steps(x, rule, g, n, seed, first, keep):
     "The grids after n steps, all states (or nothing) and who lived"
-    s,life = _slots(g, n+1 if keep else 2, x),torch.zeros((n if keep else 1)*g.b*(g.h+2)*(g.w+2) if g.alive>=0 else 1, dtype=torch.uint8)
-    _inside(s, 0, g).copy_(x)
-    _rim(s.detach().numpy(), 0, g.b*g.c, g.h, g.w, g.zero)
-    _forward(s.detach().numpy(), _keys(seed, first, n), life.detach().numpy(), rule, g, keep)
-    return _inside(s, n if keep else n%2, g).clone(),s if keep else s.new_empty(0),life
+    s,life = _slots(g, n+1 if keep else 2, x.detach().numpy()),np.zeros((n if keep else 1)*g.b*(g.h+2)*(g.w+2) if g.alive>=0 else 1, np.uint8)
+    _rim(s, 0, g.b*g.c, g.h, g.w, g.zero)
+    _forward(s, _keys(seed, first, n), life, rule, g, keep)
+    return tuple(torch.from_numpy(o) for o in (_inside(s, n if keep else n%2, g).copy(), s if keep else np.empty(0, s.dtype), life))
 
 # %% ../nbs/12_nca_kernels.ipynb #c6bf0087
 @_jit
@@ -499,23 +526,21 @@ def _unpack(T, Q, idx, n, k, S):
 
 # %% ../nbs/12_nca_kernels.ipynb #3974fabc
 @_jit(nogil=True)
-def _rows_back(s, a, G, f, d, o, DA, key, i, life, l, rule, g, y0, y1, g1, gb, g2):
+def _rows_back(s, a, G, f, d, o, DA, key, i, life, l, rule, g, y0, y1, k, g1, gb, g2):
     "Gradients of a step of rows y0 to y1: from G[f:] to the rows d[o:], with a rim and DA apart by channel, and to g1, gb, g2"
-    W,dt,S,hid,kp = g.w+2,s.dtype,g.S,g.hid,g.kp
-    P,H,O,m,idx = np.zeros(kp*S, dt),np.zeros(hid*S, dt),np.zeros(g.cp*S, dt),np.zeros(S, dt),np.zeros(S, np.int64)
-    R,Q,T = P if g.dense else np.zeros(kp*S, dt),np.zeros(kp*S+16, dt),np.zeros(0 if g.dense else kp*S, dt)
-    con,zb,w1,b1,w1t,w2t = np.array([2,12], dt),np.zeros(max(hid, kp), dt),rule.w1,rule.b1,rule.w1t,rule.w2t
-    v1,vb,v2 = np.zeros(hid*kp*8, dt),np.zeros(hid*8, dt),np.zeros(g.cp*hid*8, dt)
+    s,G,d,life,rule,k = _bare(s),_bare(G),_bare(d),_bare(life),_bare(rule),_bare(k)
+    W,S,hid,kp,R,H,O,Q,T = g.w+2,g.S,g.hid,g.kp,k.R,k.H,k.O,k.Q,k.T
+    k.v1[:],k.vb[:],k.v2[:] = 0,0,0
     for y in range(y0, y1):
-        n = _look(s, a, y, key, i, life, l, w1, b1, g, P, R, H, m, idx, con, False)
+        n = _look(s, a, y, key, i, life, l, rule.w1, rule.b1, g, k, False)
         if n==0: continue
-        _fetch(G, f+(y+1)*W+1, O, m, idx, n, g); _outer(v2, O, H, g.cp, hid, n, S)
-        _product(w2t, zb, O, 0, H, 0, hid, g.cp, n, S, 2)
-        _outer(v1, H, R, hid, kp, n, S); _row_sums(vb, H, hid, n, S)
-        _product(w1t, zb, H, 0, Q if g.dense else T, 8 if g.dense else 0, kp, hid, n, S, 0)
-        if not g.dense: _unpack(T, Q, idx, n, g.c*g.nb, S)
-        for ch in range(g.c): _adjoint(Q, ch*g.nb*S, d, o+ch*DA+(y-y0)*W, W, S, con, g.nb)
-    _flush(v1, g1); _flush(vb, gb); _flush(v2, g2)
+        _fetch(G, f+(y+1)*W+1, O, k.m, k.idx, n, g); _outer(k.v2, O, H, g.cp, hid, n, S)
+        _product(rule.w2t, k.zeros, O, 0, H, 0, hid, g.cp, n, S, 2)
+        _outer(k.v1, H, R, hid, kp, n, S); _row_sums(k.vb, H, hid, n, S)
+        _product(rule.w1t, k.zeros, H, 0, Q if g.dense else T, 8 if g.dense else 0, kp, hid, n, S, 0)
+        if not g.dense: _unpack(T, Q, k.idx, n, g.c*g.nb, S)
+        for ch in range(g.c): _adjoint(Q, ch*g.nb*S, d, o+ch*DA+(y-y0)*W, W, S, k.con, g.nb)
+    _flush(k.v1, g1); _flush(k.vb, gb); _flush(k.v2, g2)
 
 # %% ../nbs/12_nca_kernels.ipynb #5bdedecb
 @_jit(nogil=True)
@@ -534,7 +559,7 @@ def _begin_back(G, f, z, life, l, g):
 
 # %% ../nbs/12_nca_kernels.ipynb #1fded126
 @_jit(nogil=True)
-def _grids_back(s, G, keys, life, rule, g, g1, gb, g2, i0, i1):
+def _grids_back(s, G, keys, life, rule, g, k, g1, gb, g2, i0, i1):
     "All steps back, of grids i0 to i1; G holds two slots, that of an even step first"
     A = (g.h+2)*(g.w+2)
     for i in range(i0, i1):
@@ -542,7 +567,7 @@ def _grids_back(s, G, keys, life, rule, g, g1, gb, g2, i0, i1):
             z,f,_ = _offsets(t, i, False, g)
             a,_,l = _offsets(t, i, True, g)
             _begin_back(G, f, z, life, l, g)
-            _rows_back(s, a, G, f, G, z, A, keys[t], i, life, l, rule, g, 0, g.h, g1, gb, g2)
+            _rows_back(s, a, G, f, G, z, A, keys[t], i, life, l, rule, g, 0, g.h, k, g1, gb, g2)
             _fold_rim(G, z, g.c, g.h, g.w, g.zero)
 
 # %% ../nbs/12_nca_kernels.ipynb #e3ed7808
@@ -550,30 +575,30 @@ def _strips_back(s, G, keys, life, rule, g, k, totals):
     "All steps back, each grid in k strips"
     W,A,cuts = g.w+2,(g.h+2)*(g.w+2),_cuts(g.h, k)
     jobs = [(i,j) for i in range(g.b) for j in range(k)]
-    room = [torch.empty(g.c*(y1-y0+2)*W+64, dtype=G.dtype) for _,j in jobs for y0,y1 in [cuts[j]]]
+    work,room = [_work(g, G.dtype, True) for _ in jobs],[np.empty(g.c*(y1-y0+2)*W+64, G.dtype) for _,j in jobs for y0,y1 in [cuts[j]]]
     for t in range(len(keys)-1, -1, -1):
         at = [(_offsets(t, i, False, g),_offsets(t, i, True, g)) for i in range(g.b)]
         def strip(i, j):
-            (z,f,_),(a,_,l),(y0,y1),d = *at[i],cuts[j],room[i*k+j].zero_()
-            _rows_back(s, a, G.detach().numpy(), f, d.detach().numpy(), 0, (y1-y0+2)*W, keys[t], i, life, l, rule, g, y0, y1, *totals[i*k+j])
-        for i in range(g.b): _begin_back(G.detach().numpy(), at[i][0][1], at[i][0][0], life, at[i][1][2], g)
+            (z,f,_),(a,_,l),(y0,y1),d = *at[i],cuts[j],room[i*k+j]
+            d.fill(0)
+            _rows_back(s, a, G, f, d, 0, (y1-y0+2)*W, keys[t], i, life, l, rule, g, y0, y1, work[i*k+j], *totals[i*k+j])
+        for i in range(g.b): _begin_back(G, at[i][0][1], at[i][0][0], life, at[i][1][2], g)
         _each(strip, jobs)
         for i,j in jobs:
             z,(y0,y1) = at[i][0][0],cuts[j]
-            G[z:z+g.c*A].view(g.c, g.h+2, W)[:,y0:y1+2] += room[i*k+j][:g.c*(y1-y0+2)*W].view(g.c, -1, W)
-        for i in range(g.b): _fold_rim(G.detach().numpy(), at[i][0][0], g.c, g.h, g.w, g.zero)
+            G[z:z+g.c*A].reshape(g.c, g.h+2, W)[:,y0:y1+2] += room[i*k+j][:g.c*(y1-y0+2)*W].reshape(g.c, -1, W)
+        for i in range(g.b): _fold_rim(G, at[i][0][0], g.c, g.h, g.w, g.zero)
 
 # %% ../nbs/12_nca_kernels.ipynb #6d3f44c5
 def _steps_back(gy, s, life, rule, g, n, seed, first):
     "Gradients of the grids, and of w1, b1 and w2 with their padding"
-    G,keys,life = _slots(g, 2, gy),_keys(seed, first, n),life.detach().numpy()
-    _inside(G, n%2, g).copy_(gy)
+    G,keys,s,life = _slots(g, 2, gy.detach().numpy(), n%2),_keys(seed, first, n),s.detach().numpy(),life.detach().numpy()
     k,threads = _strips(g),min(g.b, torch.get_num_threads())
     totals = [[np.zeros(o) for o in (g.hid*g.kp, g.hid, g.cp*g.hid)] for _ in range(g.b*k if k else threads)]
-    if k: _strips_back(s.detach().numpy(), G, keys, life, rule, g, k, totals)
-    else: _each(lambda j,i0,i1: _grids_back(s.detach().numpy(), G.detach().numpy(), keys, life, rule, g, *totals[j], i0, i1), [(j,*o) for j,o in enumerate(_cuts(g.b, threads))])
+    if k: _strips_back(s, G, keys, life, rule, g, k, totals)
+    else: _each(lambda j,i0,i1: _grids_back(s, G, keys, life, rule, g, _work(g, G.dtype, True), *totals[j], i0, i1), [(j,*o) for j,o in enumerate(_cuts(g.b, threads))])
     g1,gb,g2 = (torch.from_numpy(sum(o)).to(gy.dtype) for o in zip(*totals))
-    return _inside(G, 0, g).clone(),g1.view(g.hid, g.kp),gb,g2.view(g.cp, g.hid)
+    return torch.from_numpy(_inside(G, 0, g).copy()),g1.view(g.hid, g.kp),gb,g2.view(g.cp, g.hid)
 
 # %% ../nbs/12_nca_kernels.ipynb #abc2db93
 @torch.library.custom_op('lesson20::nca_steps', mutates_args=(), device_types='cpu')

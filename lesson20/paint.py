@@ -8,7 +8,7 @@ Docs: https://lesson20.github.io/lesson20/paint.html.md"""
 __all__ = ['coords', 'soft', 'around', 'noise', 'blur', 'ramp', 'mix', 'colour', 'lookup', 'relief', 'finish', 'stamp',
            'flow_scene', 'paint_layer', 'flow_strokes', 'nearest', 'stained_glass', 'bokeh', 'web_threads', 'hang',
            'splat', 'discs', 'drops', 'spider_web', 'waves', 'scales', 'packing', 'closest', 'bubbles', 'lattice',
-           'dots', 'honeycomb', 'chequer', 'over_under', 'interlace', 'weave', 'whirls', 'swirl']
+           'dots', 'honeycomb', 'cobweb', 'chequer', 'over_under', 'interlace', 'weave', 'whirls', 'swirl']
 
 # %% ../nbs/17_paint.ipynb #0b2617fc
 import math
@@ -636,14 +636,16 @@ def dots(
     seed:int=0, # another seed, another picture
     cols:int=7, # dots in a row
     rows:int=8, # of dots, an even number
+    inks:str='fff3dc ffc928', # hex colours, two or more
 )->Tensor: # (3,size,size), RGB in 0..1, tiles
-    "Thick dots of paint in four colours"
+    "Thick dots of paint"
     gen, s = torch.Generator().manual_seed(seed), 2*size
     sites = lattice(cols, rows, gen, 0.03)
     radii = 0.40/cols*(1+0.06*torch.randn(len(sites), 1, generator=gen))
     num, (u, v) = closest(*(o+0.0035*noise(s, 14, gen) for o in coords(s)), torch.cat([sites, radii], 1))
     r = (u*u+v*v).sqrt()
-    ink = ramp(torch.randint(0, 4, (len(sites),), generator=gen)[num]/3, 'ffc928 ff5a3c fff3dc 27c4ad')
+    n = len(inks.split())
+    ink = ramp(torch.randint(0, n, (len(sites),), generator=gen)[num]/(n-1), inks)
     bright, shine = relief(blur(0.006*(1-r**4).clamp(min=0).sqrt()+0.0006*noise(s, 40, gen), 0.0018), tight=40)
     ground = mix(colour('35146b')*(1+0.10*noise(s, 40, gen, 2)), colour('12052c'), 0.8*soft((u-0.14)**2+(v-0.16)**2, 1.3, 0.8))
     return finish(mix(ground, ink*mix(1, bright, 0.6)+0.25*shine, soft(r, 1.0, 0.955)))
@@ -668,6 +670,26 @@ def honeycomb(
     bright, shine = relief(blur(0.030*soft(rim, 0.15, 0.03)+0.0008*noise(s, 50, gen), 0.002), tight=24)
     wax = ramp(0.5+0.2*noise(s, 20, gen, 2), 'd08417 efae38 ffd974 fff0b8')*mix(1, bright, 0.5)+0.15*shine
     return finish(mix(wax, honey*mix(1, bright, 0.35), soft(rim, 0.075, 0.105)))
+
+# %% ../nbs/17_paint.ipynb #8c57ebff
+def cobweb(
+    size:int=512, # pixels of a side
+    seed:int=0, # another seed, another picture
+    cols:int=6, # meshes in a row
+    rows:int=6, # of meshes, an even number
+)->Tensor: # (3,size,size), RGB in 0..1, tiles
+    "A net of threads hung with dew"
+    gen, s = torch.Generator().manual_seed(seed), 2*size
+    x, y = coords(s)
+    border = nearest(x, y, lattice(cols, rows, gen, 0.22), tile=True)[2]
+    shade = ramp(0.40+0.20*noise(s, 5, gen, 2), '03100a 08260f 14461c 2a6a2a')
+    im = mix(shade, colour('eef6e6'), soft(border, 0.0095, 0.004))
+    beads = packing(gen, 0.024, 0.012, 0.004, 2500)
+    on = border[(beads[:, 1]*s).long(), (beads[:, 0]*s).long()] < 0.008
+    u, v = closest(x, y, beads[on])[1]
+    water = ramp(0.55+0.45*v+0.1*u, '2f8a5a a8e6c8 e4fff2 ffffff')
+    water = mix(water, 1, soft((u+0.34)**2+(v+0.40)**2, 0.09, 0.03))
+    return finish(mix(im, water, soft((u*u+v*v).sqrt(), 1.0, 0.9)))
 
 # %% ../nbs/17_paint.ipynb #0959d3d9
 def chequer(

@@ -10,7 +10,7 @@ from PIL import Image
 
 assets = Path(__file__).resolve().parent.parent/'lesson20'/'assets'
 photos = dict(astronaut='astronaut.png', chelsea='chelsea.png', coffee='coffee.png', hubble='hubble_deep_field.jpg', brick='brick.png', gravel='gravel.png', grass='grass.png')
-textures = 'bubbles', 'dots', 'interlace', 'honeycomb', 'chequer', 'swirl', 'weave'
+textures = 'bubbles', 'dots', 'interlace', 'honeycomb', 'cobweb', 'chequer', 'swirl', 'weave'
 
 def jpeg(im, limit=150_000, **kw):
     "The best JPEG of `im` under `limit` bytes; `kw` goes to `Image.save`"

@@ -5,9 +5,6 @@
 
 The three stages of notebook 13, one after the other. Stopped at any time, or after M minutes, the same command goes on from its last checkpoint;
 DIR/NAME.safetensors is there when all is done.
-
-The lizard in the package was trained in slices between which this plan changed: its first 425 batches of the third stage had only discs as wounds, the
-others half discs, half planes. Running this again makes another lizard.
 """
 import argparse,json,time
 from pathlib import Path
@@ -17,7 +14,7 @@ from lesson20.learner import Callback, CheckpointCB, set_seed
 from lesson20.nca import save_ca
 from lesson20.show import save_image, tile_images
 
-plan = dict(growing=dict(n=400, bs=4, drops=()), persisting=dict(n=375, bs=6, drops=()), regenerating=dict(n=1000, bs=6, damage=2, drops=(.75,.92)))
+plan = dict(growing=dict(n=400, bs=4, drops=()), persisting=dict(n=375, bs=6, drops=()), regenerating=dict(n=3000, bs=6, damage=2, drops=(.75,.92)))
 sizes = dict(lizard=dict(size=40, pad=8, steps=(64,96)), butterfly=dict(size=32, pad=6, steps=(56,80)))
 
 class PaceCB(Callback):

@@ -16,8 +16,8 @@ try: import lesson20.kernels # faster rollouts of the same rule
 except ImportError: pass
 
 # Size of the target in pixels, channels and hidden width of the automaton, batches
-small,large = dict(size=72, brain=(4,8), batches=800),dict(size=72, brain=(8,24), batches=500)
-plan = dict(bubbles=large, chequer=small, dots=small, honeycomb=small, interlace=large, swirl=large, weave=small, web=large)
+small,large = dict(size=72, brain=(4,8), batches=3000),dict(size=72, brain=(8,24), batches=3000)
+plan = dict(bubbles=large, chequer=large, cobweb=large, dots=small, honeycomb=large, interlace=large, swirl=large, weave=small)
 
 class LogCB(Callback):
     "A line with the median loss every 25 batches, and CPU time that survives a restart"
