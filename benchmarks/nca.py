@@ -1,8 +1,10 @@
 """A run of an automaton, side by side: `python benchmarks/nca.py [--grids 4] [--size 128] [--steps 64] [--rounds 7] [--threads 2] [--jax-python PYTHON]`.
 
 Every contestant lives in a process of its own, started with the same malloc settings and number of threads, and answers when asked: they take turns, so that whatever else the
-machine does hits all alike. The table has medians and the range of the middle half, ratios to the lesson's way of the same round, and the growth of the peak resident set over
-the run. JAX and CAX may live in another environment: `--jax-python`; where they are missing, their lines are. Writes benchmarks/nca.md and nca.json.
+machine does hits all alike. A turn begins after a pause in which the threads of the one before come to rest, with a run that isn't counted (pages and caches are cold after the
+others' turns); its figure is the median of the runs of the next half second. The table has medians and the range of the middle half, ratios to the lesson's way of the same round,
+and the growth of the peak resident set over the run. JAX and CAX may live in another environment: `--jax-python`; where they are missing, their lines are. Writes
+benchmarks/nca.md and nca.json.
 """
 import argparse, json, os, platform, resource, statistics, subprocess, sys, time
 from datetime import date
@@ -86,9 +88,14 @@ def serve(name, a):
     "Be a contestant: answer each line, `run` or `train`, with seconds and the peak in MiB"
     fs = dict(zip(('run', 'train'), contestants[name](a)))
     for line in sys.stdin:
-        start = time.perf_counter()
-        fs[line.strip()]()
-        print(time.perf_counter()-start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024, flush=True)
+        f, times = fs[line.strip()], []
+        time.sleep(0.3)
+        f()
+        while not times or sum(times) < 0.5:
+            start = time.perf_counter()
+            f()
+            times.append(time.perf_counter()-start)
+        print(statistics.median(times), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024, flush=True)
 
 class Contestant:
     "A process that answers"
