@@ -47,7 +47,7 @@ def main(name, out, minutes, hidden=96, every=25):
         spent += pace.spent
         save_ca(model, out/f'{name}_{stage}.safetensors')
     with torch.no_grad(): error = grow_error(model.rollout(seeds(8, target.shape[1:]), 200), target).mean().item()
-    save_ca(model, out/f'{name}.safetensors', target=name, size=size, pad=pad, batches=sum(o['n'] for o in plan.values()), minutes=round(spent/60, 1), error=round(error, 6))
+    save_ca(model, out/f'{name}.safetensors', target=name, size=size, pad=pad, batches=sum(o['n'] for o in plan.values()), minutes=round(spent/60, 1), error=round(error, 6), hardware='one core of an AMD EPYC')
 
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
