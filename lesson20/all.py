@@ -33,6 +33,7 @@ from .nca import *
 from .kernels import *
 from .growing import *
 from .webgl import *
+from .course import *
 
 # %% ../nbs/99_all.ipynb #ec595ba6
 __all__ = [o for o in dir() if not o.startswith('_')]

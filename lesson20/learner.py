@@ -714,7 +714,7 @@ def _unchanged(learn):
     state,modes,rng = deepcopy(learn.model.state_dict()),[(m,m.training) for m in learn.model.modules()],get_rng()
     kept = {k:learn.__dict__[k] for k in ('opt','cbs','total_epochs','epoch','epochs','n_epochs') if k in learn.__dict__}
     learn.cbs = [cb for cb in learn.cbs if not cb.skip_lr_find]
-    inner = [(cb,{k:(list(v) if isinstance(v,list) else v) for k,v in cb.__dict__.items()}) for cb in learn.cbs]
+    inner = [(cb,{k:(list(v) if type(v) is list else v) for k,v in cb.__dict__.items()}) for cb in learn.cbs]
     try: yield
     finally:
         learn.model.load_state_dict(state)
@@ -1002,8 +1002,8 @@ def _cat(xs):
 class CapturePreds(Callback):
     "Collect predictions and targets of a whole fit on the CPU, as `all_preds` and `all_targs`"
     def __init__(self,
-        inputs:bool=False # Collect the inputs too, as `all_inps`?
-    ): self.inputs = inputs
+        inps:bool=True # Collect the inputs too, as `all_inps`?
+    ): self.inps = inps
     def before_fit(self, learn):
         "Start empty, and learn how many items of a batch are inputs"
         self.all_preds,self.all_targs,self.all_inps = [],[],[]
@@ -1013,11 +1013,11 @@ class CapturePreds(Callback):
 @patch
 def after_batch(self:CapturePreds, learn):
     "Collect from one batch"
-    first = 0 if self.inputs else self._n_inp
+    first = 0 if self.inps else self._n_inp
     preds,rest = to_cpu(learn.ranks.gather((learn.preds, tuple(learn.batch[first:]))))
     self.all_preds.append(preds)
     self.all_targs.append(rest[self._n_inp-first:])
-    if self.inputs: self.all_inps.append(rest[:self._n_inp])
+    if self.inps: self.all_inps.append(rest[:self._n_inp])
 @patch
 def cleanup_fit(self:CapturePreds, learn):
     "Join the batches; several targets (or inputs) become a tuple"
@@ -1029,13 +1029,13 @@ def cleanup_fit(self:CapturePreds, learn):
 @patch
 def capture_preds(self:Learner,
     cbs=None, # Further callbacks
-    inputs:bool=False # Give the inputs too?
+    inps:bool=False # Give the inputs too?
 )->tuple: # (preds, targs), or (preds, targs, inps)
     "Predictions and targets for the validation set"
-    cp = CapturePreds(inputs)
+    cp = CapturePreds(inps)
     self.fit(1, train=False, cbs=[cp]+_listify(cbs))
     if not len(cp.all_preds): raise ValueError('there was no batch to predict: dls.valid is empty, or a callback cancelled the first one')
-    return (cp.all_preds,cp.all_targs,cp.all_inps) if inputs else (cp.all_preds,cp.all_targs)
+    return (cp.all_preds,cp.all_targs,cp.all_inps) if inps else (cp.all_preds,cp.all_targs)
 
 # %% ../nbs/02_learner.ipynb #2c0b5c1c
 def clean_tb():
