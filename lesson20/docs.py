@@ -85,7 +85,7 @@ def _readme_cells(nb):
     for c in nb.cells:
         for d in (o['data'] for o in c.get('outputs', []) if 'data' in o):
             if 'text/markdown' in d: d.pop('text/html', None)
-        if c.cell_type == 'code' and c.directives.get('echo') == 'false': c.update(cell_type='markdown', source=_markdown(c))
+        if c.cell_type == 'code' and c.directives_.get('echo') == 'false': c.update(cell_type='markdown', source=_markdown(c))
     return nb
 
 # %% ../nbs/97_docs.ipynb #a34dcb5f
