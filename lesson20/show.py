@@ -8,7 +8,7 @@ Docs: https://lesson20.github.io/lesson20/show.html.md"""
 __all__ = ['by_setting', 'show_image', 'subplots', 'get_grid', 'show_images', 'ImageError', 'image_size', 'decode', 'to_rgb',
            'fit_image', 'read_url', 'load_image', 'download_image', 'assets_path', 'sample_names', 'sample_image',
            'to_uint8', 'image_bytes', 'to_png_bytes', 'save_image', 'tile_images', 'write_mp4', 'image_html',
-           'video_html', 'show_video', 'scrubber_html']
+           'video_html', 'show_video', 'scrubber_html', 'compare_html']
 
 # %% ../nbs/00_show.ipynb #483a0598
 import os, re, struct, time, zlib
@@ -566,3 +566,24 @@ def scrubber_html(
               'r.hidden=false;r.oninput=()=>{p.src=f[r.value]}})()').replace("'", '"')
     return (f'<figure id="{name}"><img src="{uris[-1]}" alt="{escape(label)}"{size}><br><input type="range" min="0" max="{last}" value="{last}"'
             f' aria-label="{escape(label)}: frame"{style} hidden><script>{script}</script></figure>')
+
+# %% ../nbs/00_show.ipynb #93b27609
+def compare_html(
+    before, # image as for `show_image`
+    after, # another of the same size
+    label:str, # what they show, for readers who can't see them
+    width:int=None, # shown width in pixels of the page, or less where there is no room; the picture's own if None
+    quality:int=85, # 1 to 95, of the JPEGs
+)->str: # a <figure> element with a slider and a short script
+    "Two pictures with a movable edge between them, as part of a web page"
+    if (a := _hwc(before).shape[:2]) != (b := _hwc(after).shape[:2]): raise ValueError(f'two pictures to compare must have one size, got {a} and {b}')
+    under, over = (f'data:image/jpeg;base64,{b64encode(image_bytes(o, "jpeg", quality)).decode()}' for o in (after, before))
+    name, alt, full = f'compare-{os.getpid()}-{next(_numbers)}', escape(label), 'display:block;width:100%;height:auto;margin:0;'
+    script = (f'(()=>{{const e=document.getElementById("{name}"),d=e.firstChild,r=e.querySelector("input"),s=()=>e.style.setProperty("--x",r.value+"%");'
+              'r.hidden=false;r.oninput=s;d.onpointerdown=d.onpointermove=v=>{if(v.buttons){const b=d.getBoundingClientRect();'
+              'r.value=100*(v.clientX-b.left)/b.width;s()}}})()')
+    return (f'<figure id="{name}" style="--x:50%;max-width:{width or b[1]}px;margin:1em 0"><div style="position:relative;touch-action:pan-y;cursor:ew-resize">'
+            f'<img src="{under}" alt="{alt}" draggable="false" style="{full}"><img src="{over}" alt="" draggable="false" style="{full}position:absolute;'
+            'inset:0;clip-path:inset(0 calc(100% - var(--x)) 0 0)"><span style="position:absolute;top:0;bottom:0;left:var(--x);border-left:2px solid #fff;'
+            f'margin-left:-1px;pointer-events:none"></span></div><input type="range" min="0" max="100" value="50" aria-label="{alt}: edge" hidden '
+            f'style="width:100%"><script>{script}</script></figure>')
