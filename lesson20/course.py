@@ -1,4 +1,4 @@
-"""Code written for the course's `miniai` runs with one import: what the other modules lack, a table of all names, and what differs on purpose
+"""Code written for the course's miniai runs with one import: what the other modules lack, a table of all names, and what differs on purpose
 
 Docs: https://lesson20.github.io/lesson20/course_names.html.md"""
 
