@@ -81,7 +81,7 @@ def cax(a):
         return x, nnx.split((see, change), nnx.Param, ...)[2]
     return jax_runner(step, params, jax.random.uniform(jax.random.key(0), (a.grids, a.size, a.size, 4))-0.5, rest, a)
 
-contestants = {'the lesson': lesson, 'folded (lesson20)': ours('folded'), 'compiled (lesson20)': ours('shifted'), 'fused (lesson20)': ours('fused'), 'JAX, two convolutions': jax_conv, 'CAX': cax}
+contestants = {'the lesson': lesson, 'folded (lesson20)': ours('folded'), 'compiled (lesson20)': ours('compiled'), 'fused (lesson20)': ours('fused'), 'JAX, two convolutions': jax_conv, 'CAX': cax}
 in_jax = 'JAX, two convolutions', 'CAX'
 
 def serve(name, a):
