@@ -4,7 +4,7 @@ Give a checkout's folder of notebooks: `python benchmarks/course_compat.py cours
 and come before `miniai.diffusion`. Only the lines `from miniai.x import *` are changed. The world around them is made small: `load_dataset` gives the first
 images of `fashion_mnist()`, and a few large numbers (`shrink`) and the calls of `.cuda()` are edited in the code, for a CPU without a network.
 A cell that fails is noted with a reason, and the next one is run. Writes course_compat.json, keeping what is there of other notebooks, which the table in nbs/15_course_names.ipynb shows.
-Needs the packages of the course: torcheval, fastprogress, timm, pytorch-fid, scipy. Saved models are read with pickle: use notebooks that you trust."""
+Needs the packages of the course: torcheval, fastprogress<1.1, timm, pytorch-fid, scipy. Saved models are read with pickle: use notebooks that you trust."""
 import argparse,ast,json,os,re,sys,tempfile,time
 from datetime import date
 from importlib.metadata import version
@@ -42,7 +42,8 @@ def sets(src):
     if lesson in src: return {'*'}
     try: tree = ast.parse(re.sub(r'^[%!].*$', '', src, flags=re.M))
     except SyntaxError: return set()
-    return {o.id for o in ast.walk(tree) if isinstance(o, ast.Name) and isinstance(o.ctx, ast.Store)} | {o.name for o in tree.body if hasattr(o, 'name')}
+    imported = {a.asname or a.name for o in ast.walk(tree) if isinstance(o, (ast.Import,ast.ImportFrom)) for a in o.names}
+    return imported | {o.id for o in ast.walk(tree) if isinstance(o, ast.Name) and isinstance(o.ctx, ast.Store)} | {o.name for o in tree.body if hasattr(o, 'name')}
 
 def reason(name, value, lost):
     "Why a cell failed, in a word"

@@ -1,4 +1,6 @@
+# pyright: basic
 # Written by `python -m lesson20.docs`: the types of the module beside it.
+from dataclasses import field
 from typing import Any, Iterator
 import math, random
 import fastcore.all as fc
@@ -24,21 +26,21 @@ from .kernels import *
 from .growing import *
 from .webgl import *
 from .course import *
-from . import show, data, learner, ddpm, precision, accel, multidl, sampling, features, style, featviz, nca, kernels, growing, webgl, course
+from . import show as _show, data as _data, learner as _learner, ddpm as _ddpm, precision as _precision, accel as _accel, multidl as _multidl, sampling as _sampling, features as _features, style as _style, featviz as _featviz, nca as _nca, kernels as _kernels, growing as _growing, webgl as _webgl, course as _course
 __all__ = ['DataLoader', 'Dataset', 'F', 'Path', 'fc', 'math', 'nn', 'np', 'optim', 'partial', 'random', 'tensor', 'torch']
-__all__ += show.__all__
-__all__ += data.__all__
-__all__ += learner.__all__
-__all__ += ddpm.__all__
-__all__ += precision.__all__
-__all__ += accel.__all__
-__all__ += multidl.__all__
-__all__ += sampling.__all__
-__all__ += features.__all__
-__all__ += style.__all__
-__all__ += featviz.__all__
-__all__ += nca.__all__
-__all__ += kernels.__all__
-__all__ += growing.__all__
-__all__ += webgl.__all__
-__all__ += course.__all__
+__all__ += _show.__all__
+__all__ += _data.__all__
+__all__ += _learner.__all__
+__all__ += _ddpm.__all__
+__all__ += _precision.__all__
+__all__ += _accel.__all__
+__all__ += _multidl.__all__
+__all__ += _sampling.__all__
+__all__ += _features.__all__
+__all__ += _style.__all__
+__all__ += _featviz.__all__
+__all__ += _nca.__all__
+__all__ += _kernels.__all__
+__all__ += _growing.__all__
+__all__ += _webgl.__all__
+__all__ += _course.__all__

@@ -464,6 +464,7 @@ def _stored(f):
 def _class(m, name, mods):
     "A class as a stub has it"
     c,rows = m.classes[name],{}
+    extra = ' = field(init=False)'*any(o.startswith('dataclass') for o in _decorators(m, c))
     for k,v in _targets(c.body): rows[k] = f"    {k}: {type(v.value).__name__ if isinstance(v, ast.Constant) and v.value is not None else 'Any'}\n"
     for o in _flat(c.body, ast.AnnAssign): rows[o.target.id] = f"    {o.target.id}: {_type(m, o.annotation, m.known) or 'Any'}{' = ...'*bool(o.value)}\n"
     own = list(_flat(c.body, _func))
@@ -473,7 +474,7 @@ def _class(m, name, mods):
         rows[f.name] = rows.get(f.name, '')*setter + _signature(o, f, m.known & o.known, '    ', True)
     for o,f in [(m, f) for f in own]+given:
         if 'staticmethod' not in _decorators(o, f):
-            for a in _stored(f): rows.setdefault(a, f'    {a}: Any\n')
+            for a in _stored(f): rows.setdefault(a, f'    {a}: Any{extra}\n')
     head = ''.join(f'@{o}\n' for o in _decorators(m, c) if o.split('(')[0] in _kept)
     bases = ', '.join(m.text(o) for o in c.bases+c.keywords)
     return f"{head}class {name}{f'({bases})' if bases else ''}:\n{''.join(rows.values()) or '    ...' + chr(10)}"
@@ -484,7 +485,13 @@ def _public(m):
     lists = [o.value for o in m.body if isinstance(o, ast.Assign) and m.text(o.targets[0]) == '__all__' and isinstance(o.value, ast.List) and o.value.elts]
     if lists: return f'__all__ = {ast.literal_eval(lists[0])}\n'
     stars = [o.module for o in m.imports if o.names[0].name == '*']
-    return ''.join([f"from . import {', '.join(stars)}\n", f"__all__ = {sorted(m.known-{'*'})}\n", *(f'__all__ += {o}.__all__\n' for o in stars)])*bool(stars)
+    return ''.join([f"from . import {', '.join(f'{o} as _{o}' for o in stars)}\n", f"__all__ = {sorted(m.known-{'*'})}\n", *(f'__all__ += _{o}.__all__\n' for o in stars)])*bool(stars)
+
+_head = """# pyright: basic
+# Written by `python -m lesson20.docs`: the types of the module beside it.
+from dataclasses import field
+from typing import Any, Iterator
+"""
 
 def _variable(m, name, value):
     keep = isinstance(value, ast.Name) and value.id in m.classes or isinstance(value, ast.Call) and m.text(value.func) == 'namedtuple'
@@ -496,7 +503,7 @@ def _stub(m, mods):
     for k,v in _targets(m.body):
         if k != '__all__': rows.setdefault(k, _variable(m, k, v))
     imports = [f"{m.text(o).replace('(', '').replace(')', '')}\n" for o in m.imports]
-    return ''.join(['# Written by `python -m lesson20.docs`: the types of the module beside it.\n', 'from typing import Any, Iterator\n', *imports, _public(m), *rows.values()])
+    return ''.join([_head, *imports, _public(m), *rows.values()])
 
 # %% ../nbs/97_docs.ipynb #fe0bc0d7
 def stubs(

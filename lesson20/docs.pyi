@@ -1,4 +1,6 @@
+# pyright: basic
 # Written by `python -m lesson20.docs`: the types of the module beside it.
+from dataclasses import field
 from typing import Any, Iterator
 import ast, builtins, os, re
 from contextlib import contextmanager
@@ -87,3 +89,4 @@ _try: Any
 _func: Any
 _plain_types: Any
 _kept: Any
+_head: Any

@@ -1,4 +1,6 @@
+# pyright: basic
 # Written by `python -m lesson20.docs`: the types of the module beside it.
+from dataclasses import field
 from typing import Any, Iterator
 from contextlib import ExitStack,nullcontext
 from functools import lru_cache

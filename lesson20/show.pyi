@@ -1,4 +1,6 @@
+# pyright: basic
 # Written by `python -m lesson20.docs`: the types of the module beside it.
+from dataclasses import field
 from typing import Any, Iterator
 import os, re, struct, time, zlib
 from base64 import b64encode

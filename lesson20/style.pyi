@@ -1,4 +1,6 @@
+# pyright: basic
 # Written by `python -m lesson20.docs`: the types of the module beside it.
+from dataclasses import field
 from typing import Any, Iterator
 import math, time
 from functools import partial
@@ -223,9 +225,9 @@ class StyleTransfer:
     def callbacks(self, size, state): ...
     def _part(self, k, cb): ...
     def run(self)->StyleResult: ...
-    dev: Any
-    dtype: Any
-    styles: Any
+    dev: Any = field(init=False)
+    dtype: Any = field(init=False)
+    styles: Any = field(init=False)
 @dataclass
 class StyleResult:
     image: torch.Tensor
