@@ -1,8 +1,8 @@
 """Run notebooks of fast.ai's course with this package in the place of its miniai, cell by cell, and say where they stop.
 
 Give a checkout's folder of notebooks: `python benchmarks/course_compat.py course22p2/nbs [11_initializing 13_resnet ...]`; without names, all that import miniai
-and come before `miniai.diffusion`. Only the lines `from miniai.x import *` are changed. The world around them is made small: `load_dataset` gives the first
-images of `fashion_mnist()`, and a few large numbers (`shrink`) and the calls of `.cuda()` are edited in the code, for a CPU without a network.
+and come before `miniai.diffusion`. The lines `from miniai.x import *` become ours. The world is made small, for a CPU without a network: `load_dataset` gives
+the first images of `fashion_mnist()`, a few large numbers are edited (`shrink`), and `.cuda()` is left out.
 A cell that fails is noted with a reason, and the next one is run. Writes course_compat.json, keeping what is there of other notebooks, which the table in nbs/15_course_names.ipynb shows.
 Needs the packages of the course: torcheval, fastprogress<1.1, timm, pytorch-fid, scipy. Saved models are read with pickle: use notebooks that you trust."""
 import argparse,ast,json,os,re,sys,tempfile,time
