@@ -428,20 +428,26 @@ def _type(m, node, known, default=None):
     if 'callable' in names or names-known-set(dir(builtins)): return ''
     return f'{text}|None' if isinstance(default, ast.Constant) and default.value is None and 'None' not in text else text
 
-def _parameter(m, p, default, known, plain=False):
-    t = '' if plain else _type(m, p.annotation, known, default)
-    return p.arg + (f':{t}' if t else '') + ('=...' if default else '')
+def _parameter(m, p, default, known, plain=False): return p.arg + ('' if plain else f':{_type(m, p.annotation, known, default) or "Any"}') + ('=...' if default else '')
+
+def _gives(body):
+    "Do these statements return or yield something? What only raises may, where it is overridden"
+    if all(isinstance(o, (ast.Expr,ast.Raise)) and not isinstance(getattr(o, 'value', 0), (ast.Yield,ast.YieldFrom,ast.Call)) for o in body): return True
+    def look(o):
+        if isinstance(o, (ast.Return,ast.Yield,ast.YieldFrom)) and o.value is not None: return True
+        return not isinstance(o, (*_func,ast.Lambda,ast.ClassDef)) and any(map(look, ast.iter_child_nodes(o)))
+    return any(map(look, body))
 
 # %% ../nbs/97_docs.ipynb #5913a6d1
 def _parameters(m, f, known, method):
     "What stands between the parentheses; the first parameter of a method has no type"
     a = f.args
     pos = a.posonlyargs+a.args
-    res = [_parameter(m, p, d, known, method and p is pos[0]) for p,d in zip(pos, [None]*(len(pos)-len(a.defaults))+a.defaults)]
+    res = [_parameter(m, p, d, known, method and 'staticmethod' not in _decorators(m, f) and p is pos[0]) for p,d in zip(pos, [None]*(len(pos)-len(a.defaults))+a.defaults)]
     if a.posonlyargs: res.insert(len(a.posonlyargs), '/')
-    if a.vararg or a.kwonlyargs: res.append(f'*{a.vararg.arg}' if a.vararg else '*')
+    if a.vararg or a.kwonlyargs: res.append(f'*{a.vararg.arg}:Any' if a.vararg else '*')
     res += [_parameter(m, p, d, known) for p,d in zip(a.kwonlyargs, a.kw_defaults)]
-    return ', '.join(res+([f'**{a.kwarg.arg}'] if a.kwarg else []))
+    return ', '.join(res+([f'**{a.kwarg.arg}:Any'] if a.kwarg else []))
 
 _kept = ('property','staticmethod','classmethod','contextmanager','dataclass')
 
@@ -450,9 +456,9 @@ def _signature(m, f, known, indent='', method=False):
     decs = _decorators(m, f)
     keep = [o for o in decs if o.split('(')[0] in _kept or o.endswith('.setter')]
     keep += ['property']*any('as_prop=True' in o for o in decs) + ['classmethod']*any('cls_method=True' in o for o in decs)
-    res = 'None' if f.name == '__init__' else 'Iterator[Any]' if 'contextmanager' in keep else _type(m, f.returns, known)
+    res = 'Iterator[Any]' if 'contextmanager' in keep else _type(m, f.returns, known) or ('Any' if f.name != '__init__' and _gives(f.body) else 'None')
     head = ''.join(f'{indent}@{o}\n' for o in keep)
-    return f"{head}{indent}def {f.name}({_parameters(m, f, known, method)}){f'->{res}' if res else ''}: ...\n"
+    return f"{head}{indent}def {f.name}({_parameters(m, f, known, method)})->{res}: ...\n"
 
 # %% ../nbs/97_docs.ipynb #0e00ce82
 def _stored(f):
