@@ -6,10 +6,10 @@ Docs: https://lesson20.github.io/lesson20/docs.html.md"""
 
 # %% auto #0
 __all__ = ['badges', 'add_badges', 'pop_execution', 'unlink_private', 'Living', 'readme', 'write_readme', 'pages', 'check_site',
-           'docs_cli']
+           'stubs', 'write_stubs', 'docs_cli']
 
 # %% ../nbs/97_docs.ipynb #85ee10ee
-import os, re
+import ast, builtins, os, re
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from itertools import product
@@ -385,6 +385,148 @@ def check_site(
         browser.close()
     return faults
 
+# %% ../nbs/97_docs.ipynb #4f246b8b
+_func = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+def _flat(body, kind):
+    "Statements of some kind, also those under `if` and `try`"
+    for o in body:
+        if isinstance(o, kind): yield o
+        elif isinstance(o, (ast.If,ast.Try)): yield from _flat(o.body, kind)
+
+def _decorators(m, f): return [m.text(o) for o in f.decorator_list]
+
+def _targets(body):
+    "Names that the assignments in `body` give, and what to"
+    for o in _flat(body, ast.Assign):
+        for t in o.targets: yield from ((e.id, o.value) for e in (t.elts if isinstance(t, ast.Tuple) else [t]) if isinstance(e, ast.Name))
+
+# %% ../nbs/97_docs.ipynb #39c20c56
+class _Module:
+    "The source of a module: its imports, classes and functions, and what it patches into which class"
+    def __init__(self, path):
+        self.name,self.src,self.patches = path.stem,path.read_text(encoding='utf-8'),{}
+        self.body = ast.parse(self.src).body
+        self.imports = list(_flat(self.body, (ast.Import,ast.ImportFrom)))
+        self.classes = {o.name:o for o in _flat(self.body, ast.ClassDef)}
+        self.funcs = {}
+        for f in _flat(self.body, _func):
+            if not any(o.split('(')[0] == 'patch' for o in _decorators(self, f)): self.funcs[f.name] = f; continue
+            a = f.args.args[0].annotation
+            for o in a.elts if isinstance(a, ast.Tuple) else [a]: self.patches.setdefault(self.text(o), []).append(f)
+        self.known = {a.asname or a.name.split('.')[0] for o in self.imports for a in o.names} | set(self.classes)
+    def text(self, node): return ' '.join(ast.get_source_segment(self.src, node).split())
+
+# %% ../nbs/97_docs.ipynb #4da9554c
+_plain_types = (ast.Name,ast.Attribute,ast.Subscript,ast.Tuple,ast.List,ast.Constant,ast.BinOp,ast.BitOr,ast.Load)
+
+def _type(m, node, known, default=None):
+    "An annotation as a checker can read it, with None where that is the default; empty if it can't"
+    if node is None: return ''
+    text,names = m.text(node),{o.id for o in ast.walk(node) if isinstance(o, ast.Name)}
+    if not all(isinstance(o, _plain_types) for o in ast.walk(node)) or isinstance(node, (ast.Tuple,ast.List)): return ''
+    if 'callable' in names or names-known-set(dir(builtins)): return ''
+    return f'{text}|None' if isinstance(default, ast.Constant) and default.value is None and 'None' not in text else text
+
+def _parameter(m, p, default, known, plain=False): return p.arg + ('' if plain else f':{_type(m, p.annotation, known, default) or "Any"}') + ('=...' if default else '')
+
+def _gives(body):
+    "Do these statements return or yield something? What only raises may, where it is overridden"
+    if all(isinstance(o, (ast.Expr,ast.Raise)) and not isinstance(getattr(o, 'value', 0), (ast.Yield,ast.YieldFrom,ast.Call)) for o in body): return True
+    def look(o):
+        if isinstance(o, (ast.Return,ast.Yield,ast.YieldFrom)) and o.value is not None: return True
+        return not isinstance(o, (*_func,ast.Lambda,ast.ClassDef)) and any(map(look, ast.iter_child_nodes(o)))
+    return any(map(look, body))
+
+# %% ../nbs/97_docs.ipynb #5913a6d1
+def _parameters(m, f, known, method):
+    "What stands between the parentheses; the first parameter of a method has no type"
+    a = f.args
+    pos = a.posonlyargs+a.args
+    res = [_parameter(m, p, d, known, method and 'staticmethod' not in _decorators(m, f) and p is pos[0]) for p,d in zip(pos, [None]*(len(pos)-len(a.defaults))+a.defaults)]
+    if a.posonlyargs: res.insert(len(a.posonlyargs), '/')
+    if a.vararg or a.kwonlyargs: res.append(f'*{a.vararg.arg}:Any' if a.vararg else '*')
+    res += [_parameter(m, p, d, known) for p,d in zip(a.kwonlyargs, a.kw_defaults)]
+    return ', '.join(res+([f'**{a.kwarg.arg}:Any'] if a.kwarg else []))
+
+_kept = ('property','staticmethod','classmethod','contextmanager','dataclass')
+
+def _signature(m, f, known, indent='', method=False):
+    "A function without its body"
+    decs = _decorators(m, f)
+    keep = [o for o in decs if o.split('(')[0] in _kept or o.endswith('.setter')]
+    keep += ['property']*any('as_prop=True' in o for o in decs) + ['classmethod']*any('cls_method=True' in o for o in decs)
+    res = 'Iterator[Any]' if 'contextmanager' in keep else _type(m, f.returns, known) or ('Any' if f.name != '__init__' and _gives(f.body) else 'None')
+    head = ''.join(f'{indent}@{o}\n' for o in keep)
+    return f"{head}{indent}def {f.name}({_parameters(m, f, known, method)})->{res}: ...\n"
+
+# %% ../nbs/97_docs.ipynb #0e00ce82
+def _stored(f):
+    "Names that a method sets on its first parameter"
+    me = f.args.args[0].arg if f.args.args else None
+    for o in ast.walk(f):
+        if isinstance(o, ast.Attribute) and isinstance(o.ctx, ast.Store) and isinstance(o.value, ast.Name) and o.value.id == me: yield o.attr
+
+def _class(m, name, mods):
+    "A class as a stub has it"
+    c,rows = m.classes[name],{}
+    extra = ' = field(init=False)'*any(o.startswith('dataclass') for o in _decorators(m, c))
+    for k,v in _targets(c.body): rows[k] = f"    {k}: {type(v.value).__name__ if isinstance(v, ast.Constant) and v.value is not None else 'Any'}\n"
+    for o in _flat(c.body, ast.AnnAssign): rows[o.target.id] = f"    {o.target.id}: {_type(m, o.annotation, m.known) or 'Any'}{' = ...'*bool(o.value)}\n"
+    own = list(_flat(c.body, _func))
+    given = [(o, f) for o in mods if o is m or name in o.known and name not in o.classes for f in o.patches.get(name, [])]
+    for o,f in [(m, f) for f in own]+given:
+        setter = any(d.endswith('.setter') for d in _decorators(o, f))
+        rows[f.name] = rows.get(f.name, '')*setter + _signature(o, f, m.known & o.known, '    ', True)
+    for o,f in [(m, f) for f in own]+given:
+        if 'staticmethod' not in _decorators(o, f):
+            for a in _stored(f): rows.setdefault(a, f'    {a}: Any{extra}\n')
+    head = ''.join(f'@{o}\n' for o in _decorators(m, c) if o.split('(')[0] in _kept)
+    bases = ', '.join(m.text(o) for o in c.bases+c.keywords)
+    return f"{head}class {name}{f'({bases})' if bases else ''}:\n{''.join(rows.values()) or '    ...' + chr(10)}"
+
+# %% ../nbs/97_docs.ipynb #e236e4c5
+def _public(m):
+    "The line of a stub that says what is public"
+    lists = [o.value for o in m.body if isinstance(o, ast.Assign) and m.text(o.targets[0]) == '__all__' and isinstance(o.value, ast.List) and o.value.elts]
+    if lists: return f'__all__ = {ast.literal_eval(lists[0])}\n'
+    stars = [o.module for o in m.imports if o.names[0].name == '*']
+    return ''.join([f"from . import {', '.join(f'{o} as _{o}' for o in stars)}\n", f"__all__ = {sorted(m.known-{'*'})}\n", *(f'__all__ += _{o}.__all__\n' for o in stars)])*bool(stars)
+
+_head = """# pyright: basic
+# Written by `python -m lesson20.docs`: the types of the module beside it.
+from dataclasses import field
+from typing import Any, Iterator
+"""
+
+def _variable(m, name, value):
+    keep = isinstance(value, ast.Name) and value.id in m.classes or isinstance(value, ast.Call) and m.text(value.func) == 'namedtuple'
+    return f'{name} = {m.text(value)}\n' if keep else f'{name}: Any\n'
+
+def _stub(m, mods):
+    "The stub of a module"
+    rows = {o:_class(m, o, mods) for o in m.classes} | {k:_signature(m, f, m.known) for k,f in m.funcs.items()}
+    for k,v in _targets(m.body):
+        if k != '__all__': rows.setdefault(k, _variable(m, k, v))
+    imports = [f"{m.text(o).replace('(', '').replace(')', '')}\n" for o in m.imports]
+    return ''.join([_head, *imports, _public(m), *rows.values()])
+
+# %% ../nbs/97_docs.ipynb #fe0bc0d7
+def stubs(
+    folder=None, # of modules; default: the package
+)->dict: # the text of each stub, by the name of its module
+    "What a type checker is to read of each module"
+    folder = Path(folder or Path(__file__).parent)
+    mods = [_Module(p) for p in sorted(folder.glob('*.py')) if not p.name.startswith('_')]
+    return {m.name:_stub(m, mods) for m in mods}
+
+def write_stubs()->list: # the files
+    "Write the stubs of the package beside its modules"
+    folder = Path(__file__).parent
+    files = [(folder/f'{k}.pyi', v) for k,v in stubs().items()]
+    for p,v in files: p.write_text(v, encoding='utf-8')
+    return [p for p,_ in files]
+
 # %% ../nbs/97_docs.ipynb #8c35513d
 @call_parse
 def docs_cli(
@@ -392,8 +534,8 @@ def docs_cli(
     only:str='*.ipynb', # Pages: only notebooks whose names match
     check:str=None, # Look for faults in the site in this folder instead
 ):
-    "Write README.md from the index notebook; or, with --pages-to, the pages; or, with --check, say what is wrong with them"
+    "Write README.md from the index notebook, and the stubs; or, with --pages-to, the pages; or, with --check, say what is wrong with them"
     if check:
         for o in (faults := check_site(check)): print(o)
         raise SystemExit(bool(faults))
-    for p in pages(pages_to, only) if pages_to else [write_readme()]: print(p)
+    for p in pages(pages_to, only) if pages_to else [write_readme(), *write_stubs()]: print(p)

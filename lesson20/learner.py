@@ -234,6 +234,7 @@ def fit(self:Learner,
 # %% ../nbs/02_learner.ipynb #c7edfa13
 class TrainCB(Callback):
     "The five actions of ordinary training"
+    n_inp = 1 # for classes that derive from it and have an `__init__` of their own
     def __init__(self,
         n_inp:int=1 # How many items of a batch are the model's inputs; the others are the loss function's targets
     ): self.n_inp = n_inp
