@@ -11,8 +11,9 @@ down to zero just when the time is over, however many steps that makes.
 
 The yardstick is the loss of the predicted noise on 1024 test images with fixed steps and fixed noise: `eval_loss`. One draw of steps and
 noise is off by some 5%, for every model to the same side, so eight draws are averaged. The time for it counts for nobody."""
-import argparse,datetime,json,math,os,platform,time
+import argparse,datetime,json,math,os,time
 from pathlib import Path
+from machine import cpu_name
 import torch, torch.nn.functional as F
 from torch import nn,optim
 from torch.optim.lr_scheduler import OneCycleLR
@@ -118,11 +119,6 @@ def losses(model, x):
     "Mean and each of eight draws of steps and noise, and the draw of the notebook"
     draws = [eval_loss(model, x, seed=o) for o in range(8)]
     return dict(loss=sum(draws)/len(draws), draws=draws, notebook=eval_loss(model, x))
-
-def cpu_name():
-    "Name of the processor"
-    try: return next(l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))
-    except (OSError,StopIteration): return platform.processor() or platform.machine()
 
 def main(steps, out, seed, n_valid):
     dd = fashion_mnist(pad=2)

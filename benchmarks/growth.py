@@ -5,10 +5,11 @@ model against the images of a batch, and an epoch of its training by `Accelerate
 medians with the range of the middle half. The limit is the number of floating-point operations, divided by the rate at which this computer multiplies matrices in the same run: no
 program can be faster, and one whose time runs parallel to it grows as its work does. Writes growth.json and growth.md.
 """
-import argparse, json, os, platform, statistics, subprocess, sys, time
+import argparse, json, os, statistics, subprocess, sys, time
 from datetime import date
 from functools import partial
 from pathlib import Path
+from machine import cpu_name
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -132,8 +133,7 @@ def main():
         times = processes(a)
         alone = statistics.median(times[1])
         out['processes'] = dict(axis='processes of one thread', made='an epoch of 512 images by AccelerateCB', rows=[row(n, ts, alone/n) for n, ts in times.items()])
-    cpu = next((l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), platform.machine()) if Path('/proc/cpuinfo').is_file() else platform.machine()
-    where = f'{date.today()}, {cpu}, {os.cpu_count()} cores, {a.threads} threads, torch {torch.__version__}, {a.rounds} rounds, matrix products at {rate/1e9:.0f} billion operations a second'
+    where = f'{date.today()}, {cpu_name()}, {os.cpu_count()} cores, {a.threads} threads, torch {torch.__version__}, {a.rounds} rounds, matrix products at {rate/1e9:.0f} billion operations a second'
     head = '| series | size | ms | limit, ms | times the limit |\n|-|-:|-:|-:|-:|\n'
     lines = [f"| {k}: {s['made']} | {r['x']} {s['axis']} | {1000*r['seconds']:.3g} ({1000*r['low']:.3g} to {1000*r['high']:.3g}) | {1000*r['limit']:.3g} | {r['seconds']/r['limit']:.1f} |"
              for k, s in out.items() for r in s['rows']]

@@ -12,6 +12,7 @@ The clock sits in the loader's batch sampler, so that setting up, the first batc
 import argparse,datetime,json,os,platform,pty,random,statistics,subprocess,sys,threading,time
 from importlib import metadata,util
 from pathlib import Path
+from machine import cpu_name
 
 n_skip = 60 # batches before the clock starts
 here = Path(__file__).resolve().parent
@@ -277,11 +278,6 @@ def measure(which, args):
         r.update(us=statistics.median(extra), iqr=iqr(extra), cpu=statistics.median(o['own']['cpu']-o['bare']['cpu'] for o in r['rounds']), bare=statistics.median(bare_us), bare_iqr=iqr(bare_us),
                  fixed_ms=statistics.median(o['own']['fixed_ms'] for o in r['rounds']))
     return list(rows.values())
-
-def cpu_name():
-    "What /proc/cpuinfo calls the processor"
-    try: return next(l.split(':',1)[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))
-    except (OSError,StopIteration): return platform.processor() or platform.machine()
 
 def machine(args, rows):
     "The facts that a figure is worth nothing without"

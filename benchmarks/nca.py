@@ -6,9 +6,10 @@ others' turns); its figure is the median of the runs of the next half second. Th
 and the growth of the peak resident set over the run. JAX and CAX may live in another environment: `--jax-python`; where they are missing, their lines are. Writes
 benchmarks/nca.md and nca.json.
 """
-import argparse, json, os, platform, resource, statistics, subprocess, sys, time
+import argparse, json, os, resource, statistics, subprocess, sys, time
 from datetime import date
 from pathlib import Path
+from machine import cpu_name
 
 root = Path(__file__).resolve().parent
 malloc = dict(MALLOC_MMAP_THRESHOLD_=str(1 << 30), MALLOC_TRIM_THRESHOLD_=str(1 << 34))
@@ -156,8 +157,7 @@ def main():
     if a.serve: return serve(a.serve, a)
     load = os.getloadavg()[0]
     results = {what: summary(*measure(what, a), a) for what in ('run', 'train')}
-    cpu = next((l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), platform.machine()) if Path('/proc/cpuinfo').is_file() else platform.machine()
-    where = (f"{date.today()}, {cpu}, {a.threads} threads, {versions(a)}, {a.rounds} rounds, median (middle half); "
+    where = (f"{date.today()}, {cpu_name()}, {a.threads} threads, {versions(a)}, {a.rounds} rounds, median (middle half); "
              f"{a.grids} grids of {a.size} x {a.size}, {a.steps} steps; load of the machine before: {load:.1f}")
     text = ''.join(table(k, v) for k, v in results.items())
     (root/'nca.md').write_text(f'# Running an automaton of 168 numbers\n\n`benchmarks/nca.py`, {where}.\n{text}', encoding='utf-8')

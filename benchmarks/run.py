@@ -1,7 +1,7 @@
 """All benchmarks in one go: `python benchmarks/run.py [--only NAME ...] [--peers PYTHON] [--jax-python PYTHON] [--collect]`.
 
 Runs the files of this folder one after the other, each of which measures its contestants side by side, and then gathers what all of them have written, together with machine and date,
-in results.json, which the page of the benchmarks draws. Everything runs in one process group: Ctrl-C stops all of it, and what was finished stays. `--collect` only gathers. `--peers`
+in results.json. Everything runs in one process group: Ctrl-C stops all of it, and what was finished stays. `--collect` only gathers. `--peers`
 is an interpreter that has fastai, Lightning and ignite, `--jax-python` one that has JAX and CAX; what is missing is left out. Together they take hours on two cores: `minutes` says
 about how many each.
 """

@@ -7,6 +7,7 @@ further interpreter for what is not installed in this one. Weights are the bytes
 import argparse, json, os, platform, statistics, subprocess, sys, tempfile
 from datetime import date
 from pathlib import Path
+from machine import cpu_name
 
 root = Path(__file__).resolve().parent
 imports = 'torch', 'torchvision', 'diffusers', 'accelerate', 'lesson20.learner', 'lesson20.style', 'lesson20.all', 'fastai.vision.all', 'lightning', 'ignite.engine'
@@ -43,8 +44,7 @@ def main():
     p.add_argument('--python', action='append', default=[])
     p.add_argument('--pages')
     a = p.parse_args()
-    cpu = next((l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), platform.machine()) if Path('/proc/cpuinfo').is_file() else platform.machine()
-    where = f'{date.today()}, {cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, {a.rounds} rounds'
+    where = f'{date.today()}, {cpu_name()}, {os.cpu_count()} cores, Python {platform.python_version()}, {a.rounds} rounds'
     times, w = import_times(a), weights(a)
     base = times['torch']['seconds']
     rows = [f"| `import {k}` | {t['seconds']:.2f} ({t['low']:.2f} to {t['high']:.2f}) | {t['seconds']/base:.1f} |" for k, t in times.items()]

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np, torch, torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor, nn
-from .nca import SimpleCA, filters, hash32, hash_mask
+from .nca import SimpleCA, _awake_cells, filters, hash32, hash_mask
 
 # %% ../nbs/12_nca_kernels.ipynb #c33769ce
 def fold_filters(
@@ -59,11 +59,9 @@ def folded_rollout(
     return x
 
 # %% ../nbs/12_nca_kernels.ipynb #9eb4a93e
-def _awake_cells(x, key, rate): return ((hash32(torch.arange(x.numel(), device=x.device)^key)>>8)<rate).reshape(x.shape).to(x)
-
 def _shifted_step(x, xp, key, rate, w1, b1, w2, taps):
     "One step by shifted slices; x (c,b,h,w), xp with its rim, w1 and w2 flat, taps: the filters as tuples of nine numbers"
-    (h,w),mask,seen = x.shape[-2:],_awake_cells(x[0], key, rate),[]
+    (h,w),mask,seen = x.shape[-2:],_awake_cells(key, x.shape[1:], rate, x.device)[:,0].to(x),[]
     for xp in xp:
         near = [xp[:,i//3:i//3+h,i%3:i%3+w] for i in range(9)]
         seen += [sum(near[i]*t for i,t in enumerate(f) if t) for f in taps]
@@ -79,12 +77,12 @@ def has_compiler()->bool: # False too where a compiler fails
 
 # %% ../nbs/12_nca_kernels.ipynb #c1497150
 def _folded_step(x, xp, key, rate, K, b1, w2):
-    return x+F.conv2d(F.conv2d(xp, K, b1).relu(), w2)*_awake_cells(x[:,0], key, rate)[:,None]
+    return x+F.conv2d(F.conv2d(xp, K, b1).relu(), w2)*_awake_cells(key, (len(x),*x.shape[-2:]), rate, x.device)
 
 @lru_cache
 def _compiled(f): return torch.compile(f, dynamic=False)
 
-def _grad_wanted(model, x): return torch.is_grad_enabled() and any(o.requires_grad for o in (x,model.w1.weight,model.w1.bias,model.w2.weight))
+def _grad_wanted(model, x): return torch.is_grad_enabled() and any(o.requires_grad for o in (x,model.filters,*model.parameters()))
 
 # %% ../nbs/12_nca_kernels.ipynb #5f1c09ae
 def compiled_rollout(
@@ -98,11 +96,12 @@ def compiled_rollout(
 )->Tensor: # The grids after `n` steps
     "`rollout` for a compiler: the folded step where gradients are wanted, else multiply-adds of shifted slices"
     if model.alive is not None: raise ValueError('compiled_rollout knows no alive masking: use the folded or the fused way')
-    rate,b1,train = torch.tensor(round(update_rate*2**24), device=x.device),model.w1.bias,_grad_wanted(model, x)
-    f = _folded_step if train else _shifted_step
+    rate,train = torch.tensor(round(update_rate*2**24), device=x.device),_grad_wanted(model, x)
+    if train: f,args = _folded_step,(fold_filters(model),model.w1.bias,model.w2.weight)
+    else:
+        taps = tuple(tuple(o) for o in model.filters.flatten(1).tolist())
+        f,args,x = _shifted_step,(model.w1.weight.flatten(1),model.w1.bias,model.w2.weight.flatten(1),taps),x.transpose(0, 1).contiguous()
     if has_compiler() if compiled is None else compiled: f = _compiled(f)
-    args = (fold_filters(model),b1,model.w2.weight) if train else (model.w1.weight.flatten(1),b1,model.w2.weight.flatten(1),tuple(tuple(o) for o in model.filters.flatten(1).tolist()))
-    if not train: x = x.transpose(0, 1).contiguous()
     for key in hash32(hash32(int(seed))^torch.arange(first, first+n, device=x.device)).unbind(): x = f(x, _framed(x, model.padding), key, rate, *args)
     return x if train else x.transpose(0, 1).contiguous()
 

@@ -114,6 +114,11 @@ def hash32(
     x = ((x^(x>>15))*0xd35a2d97) & _M
     return x^(x>>15)
 
+def _awake_cells(key, shape, rate, device=None):
+    "`hash_mask` from a step's key and a rate times 2**24, both numbers or tensors"
+    b,h,w = shape
+    return ((hash32(torch.arange(b*h*w, device=device)^key)>>8) < rate).reshape(b,1,h,w)
+
 def hash_mask(
     seed:int, # 0 to 2**32-1
     step:int, # The same
@@ -122,9 +127,7 @@ def hash_mask(
     device=None # Where
 )->torch.Tensor: # bool (b,1,h,w)
     "Which cells are awake in a step: a hash of seed, step and the cell's number, equal on every machine"
-    b,h,w = shape
-    key = hash32(hash32(int(seed))^int(step))
-    return ((hash32(torch.arange(b*h*w, device=device)^key)>>8) < round(rate*2**24)).reshape(b,1,h,w)
+    return _awake_cells(hash32(hash32(int(seed))^int(step)), shape, round(rate*2**24), device)
 
 # %% ../nbs/11_nca.ipynb #694c0364
 @patch
