@@ -106,39 +106,40 @@ def compiled_rollout(
     return x if train else x.transpose(0, 1).contiguous()
 
 # %% ../nbs/12_nca_kernels.ipynb #a17ada98
-def _load(a, i): return a[i:i+8].copy()
-def _store(a, i, v): a[i:i+8] = v
-def _splat(a, i): return np.full(8, a[i], a.dtype)
+def _load(a, i): return a[i:i+_L].copy()
+def _store(a, i, v): a[i:i+_L] = v
+def _splat(a, i): return np.full(_L, a[i], a.dtype)
 def _keep(x, y): return np.where(y<=0, 0, x).astype(x.dtype)
 def _bare(a): return a
 
 # %% ../nbs/12_nca_kernels.ipynb #b881d21d
 try:
     import operator
-    from llvmlite import ir
+    from llvmlite import binding, ir
     from numba import njit, types
     from numba.extending import intrinsic, models, overload, register_model
     numba_found = True
 except ImportError: numba_found = False
+_L = 16 if numba_found and binding.get_host_cpu_features().get('avx512f') else 8
 
 def _jit(f=None, nogil=False):
-    "Compile with Numba, inner functions (those with the GIL) into their callers, and keep the result on disk, wherever that is possible; without Numba, leave `f` alone"
+    "Compile with Numba, inner functions (those with the GIL) into their callers, and keep a module's on disk, wherever that is possible; without Numba, leave `f` alone"
     if f is None: return lambda f: _jit(f, nogil)
     if not numba_found: return f
     opts = dict(nogil=nogil, forceinline=not nogil, error_model='numpy')
-    try: return njit(f, cache=True, **opts)
+    try: return njit(f, cache='__file__' in globals(), **opts)
     except RuntimeError: return njit(f, **opts) # there is no place for a cache
 
 # %% ../nbs/12_nca_kernels.ipynb #49ef8424
 if numba_found:
     class _Lanes(types.Type):
-        "Eight numbers, side by side in a register"
+        "Numbers side by side in a register"
         def __init__(self, dtype): self.dtype = dtype; super().__init__(f'Lanes({dtype})')
     @register_model(_Lanes)
     class _LanesModel(models.PrimitiveModel):
-        def __init__(self, dmm, t): super().__init__(dmm, t, ir.VectorType(dmm.lookup(t.dtype).get_data_type(), 8))
+        def __init__(self, dmm, t): super().__init__(dmm, t, ir.VectorType(dmm.lookup(t.dtype).get_data_type(), _L))
 
-    def _vec(ctx, t): return ir.VectorType(ctx.get_data_type(t.dtype), 8)
+    def _vec(ctx, t): return ir.VectorType(ctx.get_data_type(t.dtype), _L)
     def _at(ctx, b, t, a, i): return b.gep(ctx.make_array(t)(ctx, b, a).data, [i])
     def _lanes_at(ctx, b, t, a, i): return b.bitcast(_at(ctx, b, t, a, i), _vec(ctx, t).as_pointer())
 
@@ -158,7 +159,7 @@ if numba_found:
         def gen(ctx, b, sig, args):
             i32,v = ir.IntType(32),ir.Constant(_vec(ctx, sig.args[0]), ir.Undefined)
             one = b.insert_element(v, b.load(_at(ctx, b, sig.args[0], *args)), ir.Constant(i32, 0))
-            return b.shuffle_vector(one, v, ir.Constant(ir.VectorType(i32, 8), [0]*8))
+            return b.shuffle_vector(one, v, ir.Constant(ir.VectorType(i32, _L), [0]*_L))
         return _Lanes(a.dtype)(a, i),gen
 
 # %% ../nbs/12_nca_kernels.ipynb #6d2aff68
@@ -196,22 +197,22 @@ if numba_found:
 @_jit
 def _product(a, bias, b, p0, c, q0, m, k, n, S, act):
     "c = a@b+bias for a (m,k), b (k,n), c (m,n); act 1: relu; 2: zero where the c of before isn't positive; m divides by 4"
-    for x in range(0, n, 16):
+    for x in range(0, n, 2*_L):
         for i in range(0, m, 4):
             c0,c1,c2,c3 = _splat(bias, i),_splat(bias, i+1),_splat(bias, i+2),_splat(bias, i+3)
             d0,d1,d2,d3 = c0,c1,c2,c3
             for j in range(k):
                 p,w = p0+j*S+x,i*k+j
-                l,r,w0,w1,w2,w3 = _load(b, p),_load(b, p+8),_splat(a, w),_splat(a, w+k),_splat(a, w+2*k),_splat(a, w+3*k)
+                l,r,w0,w1,w2,w3 = _load(b, p),_load(b, p+_L),_splat(a, w),_splat(a, w+k),_splat(a, w+2*k),_splat(a, w+3*k)
                 c0,c1,c2,c3 = w0*l+c0,w1*l+c1,w2*l+c2,w3*l+c3
                 d0,d1,d2,d3 = w0*r+d0,w1*r+d1,w2*r+d2,w3*r+d3
             q = q0+i*S+x
             if act==1: c0,c1,c2,c3,d0,d1,d2,d3 = _keep(c0, c0),_keep(c1, c1),_keep(c2, c2),_keep(c3, c3),_keep(d0, d0),_keep(d1, d1),_keep(d2, d2),_keep(d3, d3)
             if act==2:
                 c0,c1,c2,c3 = _keep(c0, _load(c, q)),_keep(c1, _load(c, q+S)),_keep(c2, _load(c, q+2*S)),_keep(c3, _load(c, q+3*S))
-                d0,d1,d2,d3 = _keep(d0, _load(c, q+8)),_keep(d1, _load(c, q+S+8)),_keep(d2, _load(c, q+2*S+8)),_keep(d3, _load(c, q+3*S+8))
+                d0,d1,d2,d3 = _keep(d0, _load(c, q+_L)),_keep(d1, _load(c, q+S+_L)),_keep(d2, _load(c, q+2*S+_L)),_keep(d3, _load(c, q+3*S+_L))
             _store(c, q, c0); _store(c, q+S, c1); _store(c, q+2*S, c2); _store(c, q+3*S, c3)
-            _store(c, q+8, d0); _store(c, q+S+8, d1); _store(c, q+2*S+8, d2); _store(c, q+3*S+8, d3)
+            _store(c, q+_L, d0); _store(c, q+S+_L, d1); _store(c, q+2*S+_L, d2); _store(c, q+3*S+_L, d3)
 
 # %% ../nbs/12_nca_kernels.ipynb #3becd1cd
 @_jit
@@ -219,10 +220,10 @@ def _perceive(s, o, W, P, p, S, k, w, nb):
     "Filters on a row of `w` cells; s[o] is the first one's neighbour above and to the left, W the length of rows; k: 2, 12"
     if nb==9:
         for i in range(9):
-            for x in range(0, w, 8): _store(P, p+i*S+x, _load(s, o+i//3*W+i%3+x))
+            for x in range(0, w, _L): _store(P, p+i*S+x, _load(s, o+i//3*W+i%3+x))
         return
     two,twelve = _splat(k, 0),_splat(k, 1)
-    for x in range(0, w, 8):
+    for x in range(0, w, _L):
         u,m,d = o+x,o+x+W,o+x+2*W
         ul,uc,ur,dl,dc,dr,c = _load(s, u),_load(s, u+1),_load(s, u+2),_load(s, d),_load(s, d+1),_load(s, d+2),_load(s, m+1)
         sl,sr = two*_load(s, m)+(ul+dl),two*_load(s, m+2)+(ur+dr)
@@ -279,7 +280,7 @@ def _plan(x, hid, nb, zero, rate, alive):
     "What the loops need to know; `rate` as a threshold for 24 bits"
     b,c,h,w = x.shape
     dense = alive<0 and (hid<=32 or rate>0.9)
-    return _Plan(b, c, h, w, nb, _up4(hid), _up4(c*nb), _up4(c), 16*(((w+15)//16+2)|1), zero, round(rate*2**24), float(alive), dense)
+    return _Plan(b, c, h, w, nb, _up4(hid), _up4(c*nb), _up4(c), 2*_L*(((w+2*_L-1)//(2*_L)+2)|1), zero, round(rate*2**24), float(alive), dense)
 def _rule(g, w1, b1, w2):
     "Weights as flat arrays, padded by zeros"
     a,b,d = (F.pad(o.detach(), p) for o,p in ((w1,(0,g.kp-w1.shape[1],0,g.hid-len(w1))), (b1,(0,g.hid-len(b1))), (w2,(0,g.hid-w2.shape[1],0,g.cp-len(w2)))))
@@ -293,7 +294,7 @@ def _work(g, dt, back=False):
         return room[at:at+size].view(dt)
     P,S,kp,hid,cp = z(g.kp*g.S),g.S,g.kp,g.hid,g.cp
     rows = P,P if g.dense else z(kp*S),z(hid*S),z(cp*S),z(S),z(S, np.int64),np.array([2,12], dt),z(max(hid, kp, cp))
-    return _Work(*rows, *(z(n if back else 0) for n in (kp*S+16, 0 if g.dense else kp*S, hid*kp*8, hid*8, cp*hid*8)))
+    return _Work(*rows, *(z(n if back else 0) for n in (kp*S+2*_L, 0 if g.dense else kp*S, hid*kp*_L, hid*_L, cp*hid*_L)))
 
 # %% ../nbs/12_nca_kernels.ipynb #ad1f2090
 @_jit
@@ -333,7 +334,7 @@ def _look(s, a, y, key, i, life, l, w1, b1, g, k, near):
 def _rows(s, a, z, key, i, life, l, rule, g, y0, y1, k):
     "Rows y0 to y1 of grid i take a step, from s[a:] to s[z:]"
     s,life,rule,k = _bare(s),_bare(life),_bare(rule),_bare(k)
-    W,e,O,m,idx = g.w+2,g.w//8*8,k.O,k.m,k.idx
+    W,e,O,m,idx = g.w+2,g.w//_L*_L,k.O,k.m,k.idx
     for y in range(y0, y1):
         n = _look(s, a, y, key, i, life, l, rule.w1, rule.b1, g, k, True)
         if n: _product(rule.w2, k.zeros, k.H, 0, O, 0, g.cp, g.hid, n, g.S, 0)
@@ -341,7 +342,7 @@ def _rows(s, a, z, key, i, life, l, rule, g, y0, y1, k):
             o = (ch*(g.h+2)+y+1)*W+1
             p,q,t = a+o,z+o,ch*g.S
             if g.dense:
-                for x in range(0, e, 8): _store(s, q+x, _keep(_load(O, t+x), _load(m, x))+_load(s, p+x))
+                for x in range(0, e, _L): _store(s, q+x, _keep(_load(O, t+x), _load(m, x))+_load(s, p+x))
                 for x in range(e, g.w): s[q+x] = s[p+x]+O[t+x]*m[x]
             else:
                 for x in range(g.w): s[q+x] = s[p+x]
@@ -445,38 +446,38 @@ def _outer(G, a, b, m, k, n, S):
     "G[i,j,lane] += a[i]*b[j], added up over n cells; m divides by 4, k by 2"
     for i in range(0, m, 4):
         for j in range(0, k, 2):
-            q,K = (i*k+j)*8,8*k
+            q,K = (i*k+j)*_L,_L*k
             c0,c1,c2,c3 = _load(G, q),_load(G, q+K),_load(G, q+2*K),_load(G, q+3*K)
-            d0,d1,d2,d3 = _load(G, q+8),_load(G, q+K+8),_load(G, q+2*K+8),_load(G, q+3*K+8)
-            for x in range(0, n, 8):
+            d0,d1,d2,d3 = _load(G, q+_L),_load(G, q+K+_L),_load(G, q+2*K+_L),_load(G, q+3*K+_L)
+            for x in range(0, n, _L):
                 p = i*S+x
                 l,r = _load(b, j*S+x),_load(b, j*S+S+x)
                 w0,w1,w2,w3 = _load(a, p),_load(a, p+S),_load(a, p+2*S),_load(a, p+3*S)
                 c0,c1,c2,c3 = w0*l+c0,w1*l+c1,w2*l+c2,w3*l+c3
                 d0,d1,d2,d3 = w0*r+d0,w1*r+d1,w2*r+d2,w3*r+d3
             _store(G, q, c0); _store(G, q+K, c1); _store(G, q+2*K, c2); _store(G, q+3*K, c3)
-            _store(G, q+8, d0); _store(G, q+K+8, d1); _store(G, q+2*K+8, d2); _store(G, q+3*K+8, d3)
+            _store(G, q+_L, d0); _store(G, q+K+_L, d1); _store(G, q+2*K+_L, d2); _store(G, q+3*K+_L, d3)
 
 # %% ../nbs/12_nca_kernels.ipynb #a9cf428e
 @_jit
 def _row_sums(G, a, m, n, S):
     "G[i,lane] += a[i], added up over n cells"
     for i in range(m):
-        e = _load(G, 8*i)
-        for x in range(0, n, 8): e = e+_load(a, i*S+x)
-        _store(G, 8*i, e)
+        e = _load(G, _L*i)
+        for x in range(0, n, _L): e = e+_load(a, i*S+x)
+        _store(G, _L*i, e)
 @_jit
 def _flush(G, total):
     "Add up the lanes"
     for j in range(total.size):
         e = 0.
-        for x in range(8): e += G[8*j+x]
+        for x in range(_L): e += G[_L*j+x]
         total[j] += e
 
 # %% ../nbs/12_nca_kernels.ipynb #ab54b341
 @_jit
 def _parts(Q, a, S, two, twelve, nb):
-    "What eight columns get for the rows above, at and below the row whose gradients begin at Q[a+1]"
+    "What the columns of a register get for the rows above, at and below the row whose gradients begin at Q[a+1]"
     if nb==9:
         return (_load(Q, a+2)+_load(Q, a+S+1)+_load(Q, a+2*S), _load(Q, a+3*S+2)+_load(Q, a+4*S+1)+_load(Q, a+5*S),
                 _load(Q, a+6*S+2)+_load(Q, a+7*S+1)+_load(Q, a+8*S))
@@ -490,10 +491,10 @@ def _parts(Q, a, S, two, twelve, nb):
 # %% ../nbs/12_nca_kernels.ipynb #7e5f8cb7
 @_jit
 def _adjoint(Q, q, d, o, W, S, k, nb):
-    "Add what the gradients of a row's filters, from Q[q+8] on between zeros, mean for the three rows of d from d[o] on"
+    "Add what the gradients of a row's filters, from Q[q+_L] on between zeros, mean for the three rows of d from d[o] on"
     two,twelve = _splat(k, 0),_splat(k, 1)
-    for x in range(0, W, 8):
-        up,mid,down = _parts(Q, q+6+x, S, two, twelve, nb)
+    for x in range(0, W, _L):
+        up,mid,down = _parts(Q, q+_L-2+x, S, two, twelve, nb)
         _store(d, o+x, _load(d, o+x)+up)
         _store(d, o+W+x, _load(d, o+W+x)+mid)
         _store(d, o+2*W+x, _load(d, o+2*W+x)+down)
@@ -520,16 +521,16 @@ def _fetch(G, f, O, m, idx, n, g):
     for ch in range(g.c):
         p,t = f+ch*A,ch*g.S
         if g.dense:
-            for x in range(0, g.w, 8): _store(O, t+x, _keep(_load(G, p+x), _load(m, x)))
+            for x in range(0, g.w, _L): _store(O, t+x, _keep(_load(G, p+x), _load(m, x)))
         else:
             for x in range(n): O[t+x] = G[p+idx[x]]
-            for x in range(n, (n+15)//16*16): O[t+x] = 0
+            for x in range(n, (n+2*_L-1)//(2*_L)*(2*_L)): O[t+x] = 0
 @_jit
 def _unpack(T, Q, idx, n, k, S):
-    "The packed columns of k rows back to their places, after eight zeros, and zeros elsewhere"
+    "The packed columns of k rows back to their places, after `_L` zeros, and zeros elsewhere"
     Q[:] = 0
     for j in range(k):
-        for x in range(n): Q[j*S+8+idx[x]] = T[j*S+x]
+        for x in range(n): Q[j*S+_L+idx[x]] = T[j*S+x]
 
 # %% ../nbs/12_nca_kernels.ipynb #3974fabc
 @_jit(nogil=True)
@@ -544,7 +545,7 @@ def _rows_back(s, a, G, f, d, o, DA, key, i, life, l, rule, g, y0, y1, k, g1, gb
         _fetch(G, f+(y+1)*W+1, O, k.m, k.idx, n, g); _outer(k.v2, O, H, g.cp, hid, n, S)
         _product(rule.w2t, k.zeros, O, 0, H, 0, hid, g.cp, n, S, 2)
         _outer(k.v1, H, R, hid, kp, n, S); _row_sums(k.vb, H, hid, n, S)
-        _product(rule.w1t, k.zeros, H, 0, Q if g.dense else T, 8 if g.dense else 0, kp, hid, n, S, 0)
+        _product(rule.w1t, k.zeros, H, 0, Q if g.dense else T, _L if g.dense else 0, kp, hid, n, S, 0)
         if not g.dense: _unpack(T, Q, k.idx, n, g.c*g.nb, S)
         for ch in range(g.c): _adjoint(Q, ch*g.nb*S, d, o+ch*DA+(y-y0)*W, W, S, k.con, g.nb)
     _flush(k.v1, g1); _flush(k.vb, gb); _flush(k.v2, g2)
