@@ -52,9 +52,9 @@ def folded_rollout(
     update_rate:float=0.5 # Share of the cells that are awake
 )->Tensor: # The grids after `n` steps
     "`rollout` with filters and first layer folded"
-    K,b,w2 = fold_filters(model),model.w1.bias,model.w2.weight.flatten(1)
+    K,b,w2 = fold_filters(model),model.w1.bias,model.w2.weight.flatten(1).expand(len(x), -1, -1)
     for i in range(first, first+n):
-        u = (w2@F.conv2d(_framed(x, model.padding), K, b).relu().flatten(2)).view_as(x)
+        u = w2.bmm(F.conv2d(_framed(x, model.padding), K, b).relu().flatten(2)).view_as(x)
         x = _finish(model, x, u, hash_mask(seed, i, (len(x),*x.shape[-2:]), update_rate, x.device))
     return x
 

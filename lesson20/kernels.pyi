@@ -11,7 +11,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from .nca import SimpleCA, _awake_cells, filters, hash32, hash_mask
 import operator
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import njit, types
 from numba.extending import intrinsic, models, overload, register_model
 import triton, triton.language as tl
@@ -100,6 +100,7 @@ def _gpu_plan(x:Any, w1:Any, b1:Any, w2:Any, nb:Any, zero:Any)->Any: ...
 def _gpu_steps(x:Any, w1:Any, b1:Any, w2:Any, nb:Any, zero:Any, n:Any, seed:Any, first:Any, rate:Any, alive:Any, keep:Any)->Any: ...
 def _gpu_steps_back(gy:Any, states:Any, life:Any, w1:Any, b1:Any, w2:Any, nb:Any, zero:Any, n:Any, seed:Any, first:Any, rate:Any, alive:Any)->Any: ...
 numba_found: Any
+_L: Any
 _factors: Any
 _Plan = namedtuple('_Plan', 'b c h w nb hid kp cp S zero rate alive dense')
 _Rule = namedtuple('_Rule', 'w1 b1 w2 w1t w2t')
