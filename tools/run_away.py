@@ -5,20 +5,21 @@
 nbclient require, and to nothing else of this one, so that a lesson that leans on nbdev or on the checkout fails. The wheel is installed as on Kaggle without a network: by the lessons' own first
 cell, from a folder of wheels. Then every lesson is run in the setting `test`, but for the cells whose flags `nbdev-test` leaves out too. The last line counts: "N passed, N failed".
 """
-import argparse, fcntl, json, os, shutil, socket, struct, subprocess, sys, tempfile, time
+import argparse, fcntl, json, os, re, shlex, shutil, socket, struct, subprocess, sys, tempfile, time
 from importlib.metadata import distribution
 from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
 
 def build(folder):
-    "Build a wheel of the checkout into `folder`, from a copy: what an earlier build left behind stays out of it"
+    "Build a wheel of the checkout into `folder` by the README's recipe, from a copy: what an earlier build left behind stays out of it"
     src = folder/'src'
     src.mkdir(parents=True)
     for o in ('pyproject.toml', 'setup.py', 'settings.ini', 'MANIFEST.in', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE'): shutil.copy(root/o, src)
     shutil.copytree(root/'lesson20', src/'lesson20', ignore=shutil.ignore_patterns('__pycache__'))
-    subprocess.run([sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '-w', folder, src], check=True)
-    return next(folder.glob('lesson20-*.whl'))
+    recipe = re.search(r'^pip (wheel .*) git\+\S+$', (root/'README.md').read_text(encoding='utf-8'), re.M)[1]
+    subprocess.run([sys.executable, '-m', 'pip', *shlex.split(recipe), '-q', src], cwd=folder, check=True)
+    return next(folder.glob('wheels/lesson20-*.whl'))
 
 def required(names):
     "The distributions that `names` require, and those that they require"
@@ -92,10 +93,11 @@ def inside(names):
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
-    failed = 0
+    from traitlets.config import Config
+    failed, ipc = 0, Config(KernelManager=dict(transport='ipc'))
     for name in names:
         start, why = time.time(), ''
-        try: NotebookClient(nbformat.read(name, 4), timeout=600).execute()
+        try: NotebookClient(nbformat.read(name, 4), timeout=600, config=ipc).execute()
         except CellExecutionError as e: why = f'{e}'
         failed += bool(why)
         print(f"{name}: {'failed' if why else 'passed'}, {time.time()-start:.0f} s", *why.splitlines()[-40:], sep='\n   ', flush=True)
@@ -111,7 +113,7 @@ def main(tmp, numbers, wheel):
     shutil.copy(wheel or build(tmp/'build'), wheels)
     for p in files: copy(p, empty)
     env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'IN_TEST', 'VIRTUAL_ENV') and not k.startswith(('JUPYTER', 'XDG'))}
-    env.update(HOME=str(tmp/'home'), LESSON20_SETTING='test', OMP_NUM_THREADS='1', PIP_DISABLE_PIP_VERSION_CHECK='1')
+    env.update(HOME=str(tmp/'home'), JUPYTER_RUNTIME_DIR=str(tmp/'run'), LESSON20_SETTING='test', OMP_NUM_THREADS='1', PIP_DISABLE_PIP_VERSION_CHECK='1')
     call = dict(cwd=empty, env=env, stdin=subprocess.DEVNULL)
     cut = cut_off(python)
     first = next(''.join(c['source']) for c in json.loads(files[0].read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'code')
