@@ -49,6 +49,7 @@ def opened(page, url, seconds=60):
         try: page.goto(url); break
         except Error: time.sleep(0.5)
     page.wait_for_selector('.jp-Notebook .jp-Cell')
+    page.get_by_text('| Idle').wait_for()
     page.get_by_role('menuitem', name='Run', exact=True).click()
     page.get_by_role('menuitem', name='Run All Cells', exact=True).click()
 
