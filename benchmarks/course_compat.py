@@ -3,7 +3,7 @@
 Give a checkout's folder of notebooks: `python benchmarks/course_compat.py course22p2/nbs [11_initializing 13_resnet ...]`; without names, all that import miniai
 and come before `miniai.diffusion`. The lines `from miniai.x import *` become ours. The world is made small, for a CPU without a network: `load_dataset` gives
 the first images of `fashion_mnist()`, a few large numbers are edited (`shrink`), and `.cuda()` is left out.
-A cell that fails is noted with a reason, and the next one is run. Writes course_compat.json, keeping what is there of other notebooks, which the table in nbs/15_course_names.ipynb shows.
+A cell that fails is noted with a reason, and the next one is run. Writes lesson20/assets/results/course_compat.json, keeping what is there of other notebooks, which the table in nbs/15_course_names.ipynb shows.
 Needs the packages of the course: torcheval, fastprogress<1.1, timm, pytorch-fid, scipy. Saved models are read with pickle: use notebooks that you trust."""
 import argparse,ast,json,os,re,sys,tempfile,time
 from datetime import date
@@ -12,8 +12,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError,DeadKernelError
+from machine import results
 
-here = Path(__file__).parent
 lesson,theirs = 'from lesson20.all import *',re.compile(r'^( *)from miniai\.\w+ import \*', re.M)
 shrink = [(r'\b(epochs *=|lr,epochs *= *[\d.e-]+,) *\d+', r'\1 1'), (r'\bn_steps *= *1000\b', 'n_steps=40'), (r'(n_steps = [\d.]+,[\d.]+),1000\b', r'\1,40'), (r'\.set_timesteps\(\d+\)', '.set_timesteps(10)'),
     (r'\bDDPMScheduler\(', 'DDPMScheduler(num_train_timesteps=40,'), (r'\bt = 999\b', 't = 39'), (r'L\.range\(0,1000,50\)\+\[975,990,999\]', 'L.range(0,40,10)'),
@@ -94,7 +94,7 @@ def main():
     (work/'models').mkdir(parents=True, exist_ok=True)
     res = dict(date=str(date.today()), images=a.images, device='GPU' if torch.cuda.is_available() else 'CPU',
         versions={o:version(o) for o in ('torch','datasets','diffusers','fastcore')}, python=sys.version.split()[0])
-    out = here/'course_compat.json'
+    out = results/'course_compat.json'
     rows = {o['notebook']:o for o in json.loads(out.read_text())['notebooks']} if out.exists() else {}
     for name in names:
         r = rows[name] = run(a.folder/f'{name}.ipynb', work, a.images, a.limit, torch.cuda.is_available())

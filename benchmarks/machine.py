@@ -1,5 +1,8 @@
-"What the benchmarks call the computer that they ran on"
+"What the benchmarks have in common: what the computer is called, and where results go that a notebook shows"
 import platform
+from pathlib import Path
+
+results = Path(__file__).resolve().parent.parent/'lesson20'/'assets'/'results'
 
 def cpu_name():
     "Name of the processor"

@@ -4,12 +4,12 @@ Every contestant lives in a process of its own, started with the same malloc set
 machine does hits all alike. A turn begins after a pause in which the threads of the one before come to rest, with a run that isn't counted (pages and caches are cold after the
 others' turns); its figure is the median of the runs of the next half second. The table has medians and the range of the middle half, ratios to the lesson's way of the same round,
 and the growth of the peak resident set over the run. JAX and CAX may live in another environment: `--jax-python`; where they are missing, their lines are. Writes
-benchmarks/nca.md and nca.json, with another size than 128 nca-SIZE.md and nca-SIZE.json.
+nca.md and nca.json into lesson20/assets/results, where notebook 12 reads them; with another size than 128, nca-SIZE.md and nca-SIZE.json.
 """
 import argparse, json, os, resource, statistics, subprocess, sys, time
 from datetime import date
 from pathlib import Path
-from machine import cpu_name
+from machine import cpu_name, results
 
 root = Path(__file__).resolve().parent
 malloc = dict(MALLOC_MMAP_THRESHOLD_=str(1 << 30), MALLOC_TRIM_THRESHOLD_=str(1 << 34))
@@ -156,13 +156,13 @@ def main():
     a = p.parse_args()
     if a.serve: return serve(a.serve, a)
     load = os.getloadavg()[0]
-    results = {what: summary(*measure(what, a), a) for what in ('run', 'train')}
+    found = {what: summary(*measure(what, a), a) for what in ('run', 'train')}
     where = (f"{date.today()}, {cpu_name()}, {a.threads} threads, {versions(a)}, {a.rounds} rounds, median (middle half); "
              f"{a.grids} grids of {a.size} x {a.size}, {a.steps} steps; load of the machine before: {load:.1f}")
-    text = ''.join(table(k, v) for k, v in results.items())
+    text = ''.join(table(k, v) for k, v in found.items())
     stem = 'nca' if a.size==128 else f'nca-{a.size}'
-    (root/f'{stem}.md').write_text(f'# Running an automaton of 168 numbers\n\n`benchmarks/nca.py`, {where}.\n{text}', encoding='utf-8')
-    (root/f'{stem}.json').write_text(json.dumps(dict(where=where, **results), indent=1), encoding='utf-8')
+    (results/f'{stem}.md').write_text(f'# Running an automaton of 168 numbers\n\n`benchmarks/nca.py`, {where}.\n{text}', encoding='utf-8')
+    (results/f'{stem}.json').write_text(json.dumps(dict(where=where, **found), indent=1), encoding='utf-8')
     print(where, text)
 
 if __name__ == '__main__': main()

@@ -7,6 +7,7 @@ about how many each.
 """
 import argparse, json, statistics, subprocess, sys, time
 from pathlib import Path
+from machine import results
 
 root = Path(__file__).resolve().parent
 minutes = dict(startup=10, data_batching=1, precision=3, learner_overhead=12, nca=6, growth=5, style=20, echo=15, ddpm_recipe=30, timesteps=150, sampling=240)
@@ -51,7 +52,7 @@ def collect():
     "What all have written, in one form: for each figure a unit, a machine, and rows of name, value, low and high"
     out = {}
     for f in (startup, learner_overhead, nca, style, sampling, echo, ddpm_recipe, growth):
-        for path in sorted(root.glob(f'{f.__name__}*.json')):
+        for path in sorted(p for o in (root, results) for p in o.glob(f'{f.__name__}*.json')):
             d = json.loads(path.read_text(encoding='utf-8'))
             more = path.stem.removeprefix(f.__name__).strip('-_')
             for k, v in f(d).items(): out[f'{k} ({more})' if more else k] = dict(where=where(d), script=f'benchmarks/{f.__name__}.py', **v)

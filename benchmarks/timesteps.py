@@ -2,7 +2,8 @@
 
 A small UNet on Fashion-MNIST predicts noise of the linear schedule. For a seed all ways begin with the same weights and see the same images in the same
 order, for equally many steps; the losses are plain mean squared errors on the same test images, steps and noise for all. Finished runs are kept in the
-result, so that the benchmark may be stopped and started again. `python benchmarks/timesteps.py [--seeds 4] [--steps 400]` writes timesteps.json and timesteps.md."""
+result, so that the benchmark may be stopped and started again. `python benchmarks/timesteps.py [--seeds 4] [--steps 400]` writes timesteps.md and, for notebook
+07, lesson20/assets/results/timesteps.json."""
 import argparse,json,platform,statistics,time
 from datetime import date
 from functools import partial
@@ -14,6 +15,7 @@ from lesson20.data import DataLoaders,fashion_mnist,image_dl
 from lesson20.ddpm import UNet,init_ddpm
 from lesson20.learner import *
 from lesson20.sampling import *
+from machine import results
 
 here,bs,lr = Path(__file__).parent,32,5e-3
 line = linear_schedule()
@@ -39,7 +41,7 @@ def train(way, seed, steps, ds):
 
 def main(seeds=4, steps=400, n_valid=1024):
     torch.set_num_threads(1)
-    dd,out = fashion_mnist(pad=2),here/'timesteps.json'
+    dd,out = fashion_mnist(pad=2),results/'timesteps.json'
     x_valid,setting = dd['test'][:n_valid]['image'],dict(steps=steps, n_valid=n_valid)
     res = json.loads(out.read_text()) if out.exists() else {}
     if res.get('setting')!=setting: res = dict(setting=setting, rows=[])

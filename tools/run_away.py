@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Run the lessons as a reader elsewhere does: from an installed wheel, in a folder that holds nothing else, without a network.
+
+`python tools/run_away.py [--wheel FILE] [00 09 ...]`, in the environment of the developers; without numbers all lessons. A fresh environment gets links to what the package, ipykernel and
+nbclient require, and to nothing else of this one, so that a lesson that leans on nbdev or on the checkout fails. The wheel is installed as on Kaggle without a network: by the lessons' own first
+cell, from a folder of wheels. Then every lesson is run in the setting `test`, but for the cells whose flags `nbdev-test` leaves out too. The last line counts: "N passed, N failed".
+"""
+import argparse, fcntl, json, os, re, shlex, shutil, socket, struct, subprocess, sys, tempfile, time
+from importlib.metadata import distribution
+from pathlib import Path
+
+root = Path(__file__).resolve().parent.parent
+
+def build(folder):
+    "Build a wheel of the checkout into `folder` by the README's recipe, from a copy: what an earlier build left behind stays out of it"
+    src = folder/'src'
+    src.mkdir(parents=True)
+    for o in ('pyproject.toml', 'setup.py', 'settings.ini', 'MANIFEST.in', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE'): shutil.copy(root/o, src)
+    shutil.copytree(root/'lesson20', src/'lesson20', ignore=shutil.ignore_patterns('__pycache__'))
+    recipe = re.search(r'^pip (wheel .*) git\+\S+$', (root/'README.md').read_text(encoding='utf-8'), re.M)[1]
+    subprocess.run([sys.executable, '-m', 'pip', *shlex.split(recipe), '-q', src], cwd=folder, check=True)
+    return next(folder.glob('wheels/lesson20-*.whl'))
+
+def required(names):
+    "The distributions that `names` require, and those that they require"
+    from packaging.requirements import Requirement
+    seen, todo = {}, [(o, '') for o in names]
+    while todo:
+        text, extra = todo.pop()
+        r = Requirement(text)
+        if r.marker and not r.marker.evaluate({'extra': extra}): continue
+        new = {'', *r.extras} - seen.setdefault(r.name.lower(), set())
+        seen[r.name.lower()] |= new
+        todo += [(o, e) for o in distribution(r.name).requires or [] for e in new]
+    return [distribution(o) for o in seen]
+
+def environment(folder):
+    "A fresh environment in `folder` with links to what the lessons may use"
+    subprocess.run([sys.executable, '-m', 'venv', folder], check=True)
+    site = next(folder.glob('lib/python*/site-packages'))
+    needs = [o for o in distribution('lesson20').requires if 'extra' not in o]
+    for d in required([*needs, 'ipykernel', 'nbclient']):
+        for top in {f.parts[0] for f in d.files} - {'..', '__pycache__'}:
+            if not (site/top).exists(): (site/top).symlink_to(d.locate_file(top))
+    return folder/'bin'/'python'
+
+def copy(lesson, folder):
+    "Copy a notebook, with a tag on the cells that are not to run"
+    from nbdev.config import get_config
+    from nbdev.test import nb_test_cells
+    run = {c.id for c in nb_test_cells(lesson, get_config(root).tst_flags)}
+    nb = json.loads(lesson.read_text(encoding='utf-8'))
+    code = [c for c in nb['cells'] if c['cell_type'] == 'code']
+    for c in code[:-1]:
+        c['outputs'] = []
+        if c['id'] not in run: c['metadata']['tags'] = ['skip-execution']
+    (folder/lesson.name).write_text(json.dumps(nb), encoding='utf-8')
+
+guard = '''import socket
+def _only_here(f):
+    def g(self, at, *a):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and at[0] not in ('127.0.0.1', '::1', 'localhost'): raise OSError(101, 'Network is unreachable')
+        return f(self, at, *a)
+    return g
+for o in ('connect', 'connect_ex'): setattr(socket.socket, o, _only_here(getattr(socket.socket, o)))
+'''
+
+def cut_off(python):
+    "What to put before a command to take the network from it; where that isn't permitted, Python itself is told to refuse"
+    cut = ['unshare', '--map-root-user', '--net']
+    if shutil.which('unshare') and not subprocess.run([*cut, 'true'], capture_output=True).returncode: return cut
+    print('A network namespace is not permitted here: Python refuses connections instead, other programs could still make some', flush=True)
+    site = next(python.parent.parent.glob('lib/python*/site-packages'))
+    (site/'only_here.py').write_text(guard)
+    (site/'only_here.pth').write_text('import only_here\n')
+    return []
+
+def loopback():
+    "Switch the loopback device on: a kernel talks through it, and a new network namespace has it off"
+    with socket.socket() as s:
+        flags = struct.unpack('16xH', fcntl.ioctl(s, 0x8913, struct.pack('16s16x', b'lo'))[:18])[0]
+        if not flags & 1: fcntl.ioctl(s, 0x8914, struct.pack('16sH14x', b'lo', flags | 1))
+
+def is_off():
+    "Is there no way out?"
+    try: socket.create_connection(('1.1.1.1', 53), 3).close()
+    except OSError: return True
+
+def inside(names):
+    "Run the notebooks in the working folder; in the fresh environment, without a network"
+    loopback()
+    assert is_off(), 'the network is still there'
+    import nbformat
+    from nbclient import NotebookClient
+    from traitlets.config import Config
+    failed, ipc = 0, Config(KernelManager=dict(transport='ipc'))
+    for name in names:
+        start, why = time.time(), ''
+        try: NotebookClient(nbformat.read(name, 4), timeout=600, config=ipc).execute()
+        except Exception as e: why = f'{type(e).__name__}: {e}'
+        failed += bool(why)
+        print(f"{name}: {'failed' if why else 'passed'}, {time.time()-start:.0f} s", *why.splitlines()[-40:], sep='\n   ', flush=True)
+    print(f'{len(names)-failed} passed, {failed} failed')
+    return bool(failed)
+
+def main(tmp, numbers, wheel):
+    from lesson20.docs import lessons
+    files = [p for p in lessons() if not numbers or p.name[:2] in numbers]
+    if not files: sys.exit(f"no lesson is called {', '.join(numbers)}")
+    python, empty, wheels = environment(tmp/'env'), tmp/'empty', tmp/'input'/'wheels'
+    for o in (empty, wheels, tmp/'home'): o.mkdir(parents=True)
+    shutil.copy(wheel or build(tmp/'build'), wheels)
+    for p in files: copy(p, empty)
+    env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'IN_TEST', 'VIRTUAL_ENV') and not k.startswith(('JUPYTER', 'XDG'))}
+    env.update(HOME=str(tmp/'home'), JUPYTER_RUNTIME_DIR=str(tmp/'run'), LESSON20_SETTING='test', OMP_NUM_THREADS='1', PIP_DISABLE_PIP_VERSION_CHECK='1')
+    call = dict(cwd=empty, env=env, stdin=subprocess.DEVNULL)
+    cut = cut_off(python)
+    first = next(''.join(c['source']) for c in json.loads(files[0].read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'code')
+    subprocess.run([*cut, python, '-c', first.replace('/kaggle/input', str(wheels.parent))], **{**call, 'env': {**env, 'KAGGLE_KERNEL_RUN_TYPE': 'Interactive'}}, check=True)
+    where = subprocess.run([python, '-c', 'import lesson20; print(lesson20.__file__)'], **call, capture_output=True, text=True).stdout
+    assert str(tmp/'env') in where, f'lesson20 was not installed: {where}'
+    return subprocess.run([*cut, python, __file__, '--inside', *(p.name for p in files)], **call).returncode
+
+if __name__ == '__main__':
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument('names', nargs='*', help='numbers of lessons; default: all')
+    p.add_argument('--wheel', type=Path, help='default: a wheel is built')
+    p.add_argument('--inside', action='store_true', help=argparse.SUPPRESS)
+    a = p.parse_args()
+    if a.inside: sys.exit(inside(a.names))
+    with tempfile.TemporaryDirectory() as d: sys.exit(main(Path(d), a.names, a.wheel))
