@@ -89,7 +89,9 @@ def check(page, url, screenshot=None):
     scrubber = page.locator('figure[id^=scrubber]').last
     scrubber.locator('input').wait_for()
     frame = lambda: scrubber.locator('img').get_attribute('src')
-    assert changes(page, lambda: scrubber.locator('input').press('ArrowLeft') or frame(), 5), 'the scrubber does not move'
+    old = frame()
+    scrubber.locator('input').click(position=dict(x=3, y=5)) # arrow keys are JupyterLab's own
+    assert frame() != old, 'the scrubber does not move'
     wrong = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]', has_text='Traceback').all_text_contents()
     assert not wrong, wrong
     print(text)
