@@ -158,9 +158,9 @@ def save_ca(
     "Write an automaton as one safetensors file, with what it needs to be built again as JSON in the file's head"
     from safetensors.torch import save_file
     path = Path(path).expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
     head = dict(module=type(model).__module__, cls=type(model).__name__, config=model.config(), info={**model.info, **info})
-    save_file({k:v.detach().cpu().contiguous() for k,v in model.state_dict().items()}, path, {'lesson20':json.dumps(head)})
+    state = {k:v.detach().cpu().contiguous() for k,v in model.state_dict().items()}
+    with whole_file(path) as part: save_file(state, part, {'lesson20':json.dumps(head)})
     return path
 
 # %% ../nbs/11_nca.ipynb #0348b22d
@@ -183,10 +183,10 @@ def load_ca(
     if not p.is_file(): raise AutomatonError(f"{path}: no such file, and no automaton of the package ({', '.join(automata_names())})")
     try:
         with safe_open(p, 'pt') as f: head,state = json.loads(f.metadata()['lesson20']),{k:f.get_tensor(k) for k in f.keys()}
-        model = _ca_class(head)(**head['config'], filters=state['filters'])
-        model.load_state_dict(state)
+        with torch.device('meta'): model = _ca_class(head)(**head['config'], filters=state['filters'])
+        model.load_state_dict({k:v.float() for k,v in state.items()}, assign=True) # a head may promise any size: nothing is made before the shapes are compared
+        model.info = dict(head['info'])
     except Exception as e: raise AutomatonError(f"{p}: damaged, or no automaton ({' '.join(str(e).split())[:100] or type(e).__name__})") from None
-    model.info = head['info']
     return model.eval()
 
 # %% ../nbs/11_nca.ipynb #46451b68
@@ -384,7 +384,7 @@ def train_ca(
     drops = [round(batches*o) for o in (0.5,0.75,0.9)]
     sched = BatchSchedCB(lambda opt: optim.lr_scheduler.MultiStepLR(opt, drops, 1/3))
     learn = Learner(model, get_dummy_dls(batches), lr=lr, cbs=[callback(loss, **kw), sched, DeviceCB(_device(model)), *_listify(cbs)], opt_func=optim.Adam)
-    learn.fit(1, valid=False)
+    with memory_advice('sz, bs or steps'): learn.fit(1, valid=False)
     return model.eval()
 
 # %% ../nbs/11_nca.ipynb #a0dc468b
