@@ -145,9 +145,9 @@ def save_model(
     path # File to write, .safetensors
 ):
     "Write weights (float32) and configuration as safetensors"
-    from safetensors.torch import save_file
+    from safetensors.torch import save
     state = {k:v.detach().cpu().float().contiguous() for k,v in model.state_dict().items()}
-    with whole_file(path) as part: save_file(state, part, metadata=dict(config=json.dumps(_config(model))))
+    with whole_file(path) as part: part.write_bytes(save(state, dict(config=json.dumps(_config(model)))))
 
 # %% ../nbs/16_cli.ipynb #2ea24894
 def load_model(

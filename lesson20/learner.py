@@ -226,6 +226,7 @@ def memory_advice(
 
 # %% ../nbs/02_learner.ipynb #501fca04
 @patch
+@memory_advice('the batch size, or the size of the images')
 def fit(self:Learner,
     n_epochs:int=1, # How many epochs
     train:bool=True, # Train in each epoch?
@@ -241,7 +242,7 @@ def fit(self:Learner,
         self._check_actions(train)
         self.n_epochs,self.epochs,self.will_train,self.will_valid = n_epochs,range(n_epochs),train,valid
         if train: self._new_opt(lr, reset_opt)
-        with memory_advice('the batch size, or the size of the images'): self._phase('fit', partial(self._epochs, train, valid))
+        self._phase('fit', partial(self._epochs, train, valid))
     finally:
         for cb in extra: self.cbs.remove(cb)
         self._known,self._found = None,{}
@@ -1152,7 +1153,10 @@ def save_atomic(
     path # Where to
 ):
     "Save with `torch.save` so that `path` is at every moment either the old file or the whole new one"
-    with whole_file(path) as part: torch.save(obj, part)
+    with whole_file(path) as part:
+        try:
+            with part.open('wb') as f: torch.save(obj, f)
+        except RuntimeError as e: raise e.__context__ if isinstance(e.__context__, OSError) else e # PyTorch hides a full disc behind a failed check of its own
 
 class CheckpointError(ValueError): "A checkpoint that can't be read or does not fit"
 

@@ -450,6 +450,8 @@ def whole_file(
         yield part
         with part.open('rb+') as f: os.fsync(f.fileno())
         part.replace(path)
+    except OSError as e:
+        raise OSError(e.errno, e.strerror, str(path)) if e.errno else e
     finally: part.unlink(missing_ok=True)
 
 _numbers = count()

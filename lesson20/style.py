@@ -787,6 +787,7 @@ class StyleResult:
 
 # %% ../nbs/09_style_transfer.ipynb #591437c1
 @patch
+@memory_advice('size, tile or scales')
 def run(self:StyleTransfer)->StyleResult:
     "Paint at all scales; an interrupt or a stop returns what there is"
     set_seed(self.seed)
@@ -796,8 +797,7 @@ def run(self:StyleTransfer)->StyleResult:
         im = fit_image(im, tuple(_fit(self.content, size).shape[-2:]))
         cbs = self.callbacks(size, state and resize_opt(state, im.shape[-2:]))
         learn = Learner(TensorModel(im), get_dummy_dls(self.steps), self.loss(size), lr=self.lr, cbs=cbs, opt_func=partial(optim.Adam, betas=(0.9,0.99)))
-        try:
-            with memory_advice('size, tile or scales'): learn.fit(1, valid=False)
+        try: learn.fit(1, valid=False)
         except KeyboardInterrupt: ended = True
         average = cbs[1].ema_model() if self.ema and cbs[1].avg is not None else learn.model()
         im,state = to_cpu(average).clamp(0, 1),learn.opt.state_dict()
