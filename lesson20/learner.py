@@ -222,7 +222,7 @@ def memory_advice(
     except (MemoryError,RuntimeError) as e:
         if not isinstance(e, MemoryError) and not any(o in str(e) for o in ('out of memory', "can't allocate memory", 'bad_alloc')): raise
         cause = e.__cause__ if isinstance(e, MemoryFullError) else e
-        raise MemoryFullError(f'out of memory: lower {lower} ({" ".join(str(cause).split())[:120]})') from cause
+        raise MemoryFullError(f'out of memory: lower {lower} ({" ".join(str(cause).split())[:160]})') from cause
 
 # %% ../nbs/02_learner.ipynb #501fca04
 @patch
