@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b
 from html import escape
+from os import fsencode
 from pathlib import Path
+from urllib.parse import quote
 import torch
 import lesson20.kernels # faster automata
 from torch import nn,optim
@@ -27,21 +29,23 @@ from .learner import *
 from .nca import SimpleCA,automata_names,load_ca,save_ca,train_ca
 from .precision import MixedPrecision
 from .sampling import samplers
-from .show import fit_image,sample_image,sample_names,save_image,tile_images,write_mp4
+from .show import fit_image,sample_image,sample_names,save_image,tile_images,whole_file,write_mp4
 from .style import StyleTransfer,WarmStartCB,read_picture,scale_sizes,style_transfer
 from .webgl import film,to_html,write_html
 
 # %% ../nbs/16_cli.ipynb #50dec33a
 @contextmanager
 def clear_errors(
-    name:str # Of the command
+    name:str, # Of the command
+    lower:str='size' # What to lower when memory is full
 ):
     "Turn errors in what the user gave into one line on stderr and exit status 2, Ctrl-C into status 130"
-    try: yield
+    try:
+        with memory_advice(lower): yield
     except KeyboardInterrupt:
         print(f'\n{name}: stopped; what was written so far is kept', file=sys.stderr)
         sys.exit(130)
-    except (ValueError,OSError,FloatingPointError) as e:
+    except (ValueError,OSError,FloatingPointError,MemoryError) as e:
         print(f"{name}: {' '.join(str(e).split()) or type(e).__name__}", file=sys.stderr)
         sys.exit(2)
 
@@ -141,11 +145,9 @@ def save_model(
     path # File to write, .safetensors
 ):
     "Write weights (float32) and configuration as safetensors"
-    from safetensors.torch import save_file
-    tmp = Path(path).with_suffix('.tmp')
+    from safetensors.torch import save
     state = {k:v.detach().cpu().float().contiguous() for k,v in model.state_dict().items()}
-    save_file(state, tmp, metadata=dict(config=json.dumps(_config(model))))
-    tmp.replace(path)
+    with whole_file(path) as part: part.write_bytes(save(state, dict(config=json.dumps(_config(model)))))
 
 # %% ../nbs/16_cli.ipynb #2ea24894
 def load_model(
@@ -236,8 +238,8 @@ def gallery(
     facts:dict, # Shown as a table
     live:str='' # HTML after the pictures, as it is
 )->str: # HTML
-    "A page of pictures; all texts are escaped"
-    figs = ''.join(f'<figure>{_shown(escape(f), escape(alt), c)}<figcaption>{escape(cap)}</figcaption></figure>' for f,alt,cap,c in figures)
+    "A page of pictures; all texts are escaped, and names of files can be nothing else"
+    figs = ''.join(f'<figure>{_shown(quote(fsencode(f)), escape(alt), escape(c))}<figcaption>{escape(cap)}</figcaption></figure>' for f,alt,cap,c in figures)
     rows = ''.join(f'<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>' for k,v in facts.items())
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
             f'<style>{_css}</style></head><body><h1>{escape(title)}</h1><p>{escape(intro)}</p>{figs}{live}<h2>What was done</h2><table>{rows}</table></body></html>')
@@ -249,8 +251,12 @@ def _automata():
     return '<h2>Living textures</h2>'+to_html(cas, 'Automata: erase a part, and watch it heal', size=128)
 
 # %% ../nbs/16_cli.ipynb #3e22c910
+def _chart(losses, path):
+    "Write the chart of the losses"
+    with whole_file(path) as part: plot_losses(losses, dpi=100).savefig(part, format='png')
+
 def _demo_page(out, dd, steps, losses, loss_before, loss_after, seconds, painted):
-    plot_losses(losses, dpi=100).savefig(out/'loss.png')
+    _chart(losses, out/'loss.png')
     intro = (f'These garments never existed. A diffusion model of four million parameters drew them out of pure noise. Its weights came with the package; '
              f'{steps} further training steps on {dd["train"].source} were made just now, on this machine.')
     figs = [('samples.mp4','a grid of garments that form out of noise',f'Drawn just now, after {steps} more steps of training. The picture at the end is samples.png.','px'),
@@ -259,7 +265,8 @@ def _demo_page(out, dd, steps, losses, loss_before, loss_after, seconds, painted
             ('loss.png','training loss by batch','Loss of the training steps made just now: squared error of the predicted noise, 32 images a step.','chart')]
     facts = {'training images':f'{len(dd["train"]):,} from {dd["train"].source}', 'trained just now':f'{steps} steps of 32 images',
              'loss on test images, as it came':f'{loss_before:.4f}', 'loss on test images, now':f'{loss_after:.4f}', 'time':f'{seconds/60:.1f} minutes', 'PyTorch':torch.__version__}
-    (out/'index.html').write_text(gallery('lesson20: garments from noise, photographs repainted, living textures', intro, figs+painted, facts, _automata()), encoding='utf-8')
+    page = gallery('lesson20: garments from noise, photographs repainted, living textures', intro, figs+painted, facts, _automata())
+    with whole_file(out/'index.html') as part: part.write_text(page, encoding='utf-8', errors='replace')
 
 # %% ../nbs/16_cli.ipynb #112d01f5
 demo_pairs = ('chelsea','strokes'),('astronaut','wheat'),('coffee','glass')
@@ -337,7 +344,7 @@ def _digest(dd):
 def _report(out, opts, model, losses, dd, device):
     "Write and tell what a run led to"
     save_model(model, out/'model.safetensors')
-    plot_losses(losses, dpi=100).savefig(out/'loss.png')
+    _chart(losses, out/'loss.png')
     _write(draw(model, opts['n'], opts['sampling_steps'], opts['seed'], device, opts['sampler'], 60), out/'samples.png')
     loss = eval_loss(model, test := dd['test'][:1024]['image'])
     print(f"Loss on {len(test)} test images {loss:.4f}. Weights, samples, their film and the loss curve are in {out}")
@@ -365,16 +372,20 @@ def _check(opts):
     if opts['sampler'] not in samplers: raise ValueError(f"sampler is {opts['sampler']!r}; give one of {', '.join(samplers)}")
 
 # %% ../nbs/16_cli.ipynb #105c0ee1
+_taken = '{0} holds a run already; `lesson20-ddpm resume --out {0}` goes on with it'
+
 def _start(out, opts, device):
     "Begin a run in an unused folder"
     out = out_folder(out)
-    if (out/'options.json').exists(): raise FileExistsError(f'{out} holds a run already; `lesson20-ddpm resume --out {out}` goes on with it')
+    if (file := out/'options.json').exists(): raise FileExistsError(_taken.format(out))
     if opts['data'] not in ('','bundled'): opts['data'] = str(Path(opts['data']).expanduser().absolute())
     dd = run_images(opts['data'], opts['size'])
     c,size = dd['train'].images.shape[1:3]
     if opts['pretrained'] and (c,size)!=(1,32): raise ValueError('the weights that come with the package are for grey images of 32 x 32; leave pretrained out')
     opts = {**opts, 'lr':opts['lr'] or {1:5e-3, 3:1e-3}[c], 'config':_config(new_unet(c, size)), 'images':_digest(dd)}
-    (out/'options.json').write_text(json.dumps(opts))
+    try: file.touch(exist_ok=False) # another run may have begun in the meantime
+    except FileExistsError: raise FileExistsError(_taken.format(out)) from None
+    with whole_file(file) as part: part.write_text(json.dumps(opts))
     _run(out, opts, dd, device)
 
 # %% ../nbs/16_cli.ipynb #28c9f2ab
@@ -436,7 +447,7 @@ def ddpm_cli(
 ):
     "Train a diffusion model on Fashion-MNIST or on a folder of images, draw with it, or go on with a run that was stopped"
     opts = dict(data=data, size=size, steps=steps, bs=bs, lr=lr, pretrained=bool(pretrained), precision=precision, every=every, n=n, sampler=sampler, sampling_steps=sampling_steps, seed=seed)
-    with clear_errors('lesson20-ddpm'): _act(action, out, opts, weights, device)
+    with clear_errors('lesson20-ddpm', 'bs, size or n'): _act(action, out, opts, weights, device)
 
 # %% ../nbs/16_cli.ipynb #ead8dc5c
 def _style(content, style, out, movie, network, **kw):
@@ -471,7 +482,7 @@ def _style_command(
     device:str='' # cpu, cuda, cuda:1, mps; empty: the best that works
 ):
     "Paint a picture in the style of another"
-    with clear_errors('lesson20-style'):
+    with clear_errors('lesson20-style', 'size'):
         _style(content, style, out, movie, network, size=size, steps=steps, style_weight=style_weight, scales=scales, colours=bool(colours), precision=precision, seed=seed, device=device)
 
 # %% ../nbs/16_cli.ipynb #957caaad
@@ -581,7 +592,7 @@ def _nca_command(
     device:str='' # cpu, cuda, cuda:1, mps; empty: the best that works
 ):
     "Teach a texture to a cellular automaton, write the page on which it lives, or film it"
-    with clear_errors('lesson20-nca'):
+    with clear_errors('lesson20-nca', 'grid, bs or size'):
         _nca(action, src, out, not no_open, frames, size=size, grid=grid, channels=channels, hidden=hidden, batches=batches, bs=bs, every=every, seed=seed, device=device)
 
 def nca_cli(*args, **kw):

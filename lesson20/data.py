@@ -20,7 +20,7 @@ from pathlib import Path
 import torch, torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 from fastcore.basics import patch
-from .show import ImageError, assets_path, image_size, load_image, read_url
+from .show import ImageError, assets_path, image_size, load_image, read_url, whole_file
 
 # %% ../nbs/01_data.ipynb #99b3b04c
 fashion_classes = ('T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot')
@@ -168,13 +168,8 @@ _offline = []
 
 def _reachable(url, seconds=3):
     "Does `url` answer within `seconds`?"
-    ok = []
-    def ask():
-        try: ok.append(read_url(url, timeout=seconds))
-        except Exception: pass
-    t = threading.Thread(target=ask, daemon=True)
-    t.start(); t.join(seconds)
-    return bool(ok)
+    try: return bool(read_url(url, timeout=seconds, seconds=seconds))
+    except ImageError: return False
 
 # %% ../nbs/01_data.ipynb #64d7021f
 def _download():
@@ -184,12 +179,10 @@ def _download():
     site, d = FashionMNIST.mirrors[0], _cache()
     if _offline or not _reachable(site+FashionMNIST.resources[3][0]): _offline.append(site); return
     try:
-        d.mkdir(parents=True, exist_ok=True)
         for name, sum_ in FashionMNIST.resources:
             b = read_url(site+name, timeout=20)
             if md5(b, usedforsecurity=False).hexdigest() != sum_: raise DataError(f'{site+name}: the checksum is wrong')
-            part = d/f'{name}.{os.getpid()}'
-            part.write_bytes(b); part.replace(d/name)
+            with whole_file(d/name) as part: part.write_bytes(b)
     except (OSError, ValueError): _offline.append(site); return
     return _find([d])
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch, torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 from fastcore.basics import patch
-from .show import ImageError, assets_path, image_size, load_image, read_url
+from .show import ImageError, assets_path, image_size, load_image, read_url, whole_file
 __all__ = ['fashion_classes', 'DataError', 'read_idx', 'Batch', 'ImageData', 'DataDict', 'fashion_mnist', 'collate_dict', 'inplace', 'mix_seed', 'IndexList', 'EpochSampler', 'image_dl', 'set_epoch', 'skip_batches', 'DataLoaders', 'image_folder']
 class DataError(ValueError):
     ...

@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import Dataset,default_collate
 from fastcore.basics import noop,patch
 from .data import image_dl
-from .learner import Callback,DeviceCB
+from .learner import Callback,DeviceCB,load_weights
 from .show import assets_path
 
 # %% ../nbs/03_ddpm.ipynb #7fa2be63
@@ -278,9 +278,8 @@ def fashion_unet(
     path=None # A safetensors file of a `UNet(attn_levels=1)`; None: the weights of this package
 )->UNet: # In evaluation mode, on the CPU
     "The UNet with weights trained on Fashion-MNIST, 32 x 32 pixels in 0..1"
-    from safetensors.torch import load_file
     model = UNet(attn_levels=1)
-    model.net.load_state_dict(load_file(path or assets_path()/'ddpm_fashion.safetensors'))
+    load_weights(model.net, path or assets_path()/'ddpm_fashion.safetensors')
     return model.eval()
 
 # %% ../nbs/03_ddpm.ipynb #0518fe6a

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import Dataset,default_collate
 from fastcore.basics import noop,patch
 from .data import image_dl
-from .learner import Callback,DeviceCB
+from .learner import Callback,DeviceCB,load_weights
 from .show import assets_path
 __all__ = ['betamin', 'betamax', 'n_steps', 'Schedule', 'beta', 'alpha', 'alphabar', 'sigma', 'noise_schedule', 'add_noise', 'noisify', 'collate_ddpm', 'keyed_noise', 'dl_ddpm', 'UNet', 'init_ddpm', 'eval_loss', 'DDPMCB', 'DDPMCB2', 'sample', 'fashion_unet', 'ddim_sample']
 class _Noised(Dataset):

@@ -6,14 +6,14 @@ Docs: https://lesson20.github.io/lesson20/learner.html.md"""
 
 # %% auto #0
 __all__ = ['def_device', 'Callback', 'CancelFitException', 'CancelEpochException', 'CancelBatchException', 'run_cbs', 'Ranks',
-           'Learner', 'TrainCB', 'SingleBatchCB', 'TrainLearner', 'MomentumLearner', 'default_device', 'to_device',
-           'to_cpu', 'DeviceCB', 'BatchTransformCB', 'Mean', 'MulticlassAccuracy', 'MetricsCB', 'Throttle',
-           'plot_losses', 'ProgressCB', 'BaseSchedCB', 'BatchSchedCB', 'EpochSchedCB', 'HasLearnCB', 'RecorderCB',
-           'LRFinderCB', 'get_rng', 'set_rng', 'set_seed', 'conv', 'get_model', 'Hook', 'Hooks', 'HooksCallback',
-           'append_stats', 'get_hist', 'get_min', 'ActivationStats', 'init_weights', 'GeneralRelu', 'plot_func',
-           'lsuv_init', 'CapturePreds', 'clean_tb', 'clean_ipython_hist', 'clean_mem', 'GradClipCB',
-           'NonFiniteLossError', 'NaNGuardCB', 'EMACB', 'save_atomic', 'CheckpointError', 'load_checkpoint',
-           'CheckpointCB']
+           'Learner', 'MemoryFullError', 'memory_advice', 'TrainCB', 'SingleBatchCB', 'TrainLearner', 'MomentumLearner',
+           'default_device', 'to_device', 'to_cpu', 'DeviceCB', 'BatchTransformCB', 'Mean', 'MulticlassAccuracy',
+           'MetricsCB', 'Throttle', 'plot_losses', 'ProgressCB', 'BaseSchedCB', 'BatchSchedCB', 'EpochSchedCB',
+           'HasLearnCB', 'RecorderCB', 'LRFinderCB', 'get_rng', 'set_rng', 'set_seed', 'conv', 'get_model', 'Hook',
+           'Hooks', 'HooksCallback', 'append_stats', 'get_hist', 'get_min', 'ActivationStats', 'init_weights',
+           'GeneralRelu', 'plot_func', 'lsuv_init', 'CapturePreds', 'clean_tb', 'clean_ipython_hist', 'clean_mem',
+           'GradClipCB', 'NonFiniteLossError', 'NaNGuardCB', 'EMACB', 'save_atomic', 'CheckpointError',
+           'load_checkpoint', 'WeightsError', 'read_weights', 'load_weights', 'CheckpointCB']
 
 # %% ../nbs/02_learner.ipynb #fee4742a
 import math,os,random,sys,time
@@ -21,12 +21,14 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
+from hashlib import sha256
+from io import BytesIO
 from operator import attrgetter
 from pathlib import Path
 import torch, torch.nn.functional as F
 from torch import nn,optim
 from fastcore.basics import patch
-from .show import by_setting
+from .show import by_setting,whole_file
 from .data import set_epoch,skip_batches
 
 # %% ../nbs/02_learner.ipynb #6e8a525f
@@ -208,8 +210,23 @@ def _new_opt(self:Learner, lr, reset):
     elif lr is not None:
         for pg in self.opt.param_groups: pg['lr'] = lr
 
+# %% ../nbs/02_learner.ipynb #db6cb8e0
+class MemoryFullError(MemoryError): "Memory is full; the message says what to lower"
+
+@contextmanager
+def memory_advice(
+    lower:str # What to lower
+):
+    "Turn an out-of-memory error of PyTorch, NumPy or Python into a `MemoryFullError` with advice"
+    try: yield
+    except (MemoryError,RuntimeError) as e:
+        if not isinstance(e, MemoryError) and not any(o in str(e) for o in ('out of memory', "can't allocate memory", 'bad_alloc')): raise
+        cause = e.__cause__ if isinstance(e, MemoryFullError) else e
+        raise MemoryFullError(f'out of memory: lower {lower} ({" ".join(str(cause).split())[:160]})') from cause
+
 # %% ../nbs/02_learner.ipynb #501fca04
 @patch
+@memory_advice('the batch size, or the size of the images')
 def fit(self:Learner,
     n_epochs:int=1, # How many epochs
     train:bool=True, # Train in each epoch?
@@ -1136,13 +1153,10 @@ def save_atomic(
     path # Where to
 ):
     "Save with `torch.save` so that `path` is at every moment either the old file or the whole new one"
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tmp = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with open(tmp, 'wb') as f: torch.save(obj, f); f.flush(); os.fsync(f.fileno())
-        os.replace(tmp, path)
-    finally: tmp.unlink(missing_ok=True)
+    with whole_file(path) as part:
+        try:
+            with part.open('wb') as f: torch.save(obj, f)
+        except RuntimeError as e: raise e.__context__ if isinstance(e.__context__, OSError) else e # PyTorch hides a full disc behind a failed check of its own
 
 class CheckpointError(ValueError): "A checkpoint that can't be read or does not fit"
 
@@ -1155,6 +1169,34 @@ def load_checkpoint(
         except Exception as e: raise CheckpointError(f'{path} is not a readable checkpoint ({" ".join(str(e).split())[:90] or type(e).__name__})') from None
     if not isinstance(d, dict) or d.get('format') != 'lesson20': raise CheckpointError(f'{path} is not a checkpoint of CheckpointCB')
     return d
+
+# %% ../nbs/02_learner.ipynb #968e53c1
+class WeightsError(ValueError): "A file of weights that is damaged, missing or of another network; the message begins with its name"
+
+def read_weights(
+    path, # A .safetensors file, or one of `torch.save`
+    sha:str=None # SHA-256 that it must have
+)->dict: # Tensors by name, on the CPU
+    "Read a state dict, without running code from the file; raises WeightsError"
+    path = Path(path).expanduser()
+    if not path.is_file(): raise WeightsError(f'{path}: there is no such file')
+    try:
+        b = path.read_bytes()
+        if sha and sha256(b).hexdigest()!=sha: raise ValueError('its checksum is wrong: install lesson20 again')
+        if path.suffix=='.safetensors':
+            from safetensors.torch import load
+            return load(b)
+        return dict(torch.load(BytesIO(b), map_location='cpu', weights_only=True))
+    except Exception as e: raise WeightsError(f"{path}: damaged, or no weights ({' '.join(str(e).split())[:100]})") from None
+
+def load_weights(
+    model:nn.Module, # Changed in place
+    path # As for `read_weights`
+)->nn.Module: # The same, in evaluation mode
+    "Give a model the weights of a file; raises WeightsError"
+    try: model.load_state_dict(read_weights(path))
+    except RuntimeError as e: raise WeightsError(f"{path}: weights of another network ({' '.join(str(e).split())[:200]})") from None
+    return model.eval()
 
 # %% ../nbs/02_learner.ipynb #8aff3710
 class CheckpointCB(Callback):

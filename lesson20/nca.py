@@ -156,11 +156,11 @@ def save_ca(
     **info # Facts to keep with it, such as target='honeycomb'; they come back as `model.info`
 )->Path: # The file
     "Write an automaton as one safetensors file, with what it needs to be built again as JSON in the file's head"
-    from safetensors.torch import save_file
+    from safetensors.torch import save
     path = Path(path).expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
     head = dict(module=type(model).__module__, cls=type(model).__name__, config=model.config(), info={**model.info, **info})
-    save_file({k:v.detach().cpu().contiguous() for k,v in model.state_dict().items()}, path, {'lesson20':json.dumps(head)})
+    state = {k:v.detach().cpu().contiguous() for k,v in model.state_dict().items()}
+    with whole_file(path) as part: part.write_bytes(save(state, {'lesson20':json.dumps(head)}))
     return path
 
 # %% ../nbs/11_nca.ipynb #0348b22d
@@ -183,10 +183,11 @@ def load_ca(
     if not p.is_file(): raise AutomatonError(f"{path}: no such file, and no automaton of the package ({', '.join(automata_names())})")
     try:
         with safe_open(p, 'pt') as f: head,state = json.loads(f.metadata()['lesson20']),{k:f.get_tensor(k) for k in f.keys()}
-        model = _ca_class(head)(**head['config'], filters=state['filters'])
-        model.load_state_dict(state)
+        cls = _ca_class(head)
+        with torch.device('meta'): model = cls(**head['config'], filters=state['filters'])
+        model.load_state_dict({k:v.float() for k,v in state.items()}, assign=True) # a head may promise any size: nothing is made before the shapes are compared
+        model.info = dict(head['info'])
     except Exception as e: raise AutomatonError(f"{p}: damaged, or no automaton ({' '.join(str(e).split())[:100] or type(e).__name__})") from None
-    model.info = head['info']
     return model.eval()
 
 # %% ../nbs/11_nca.ipynb #46451b68
@@ -364,6 +365,7 @@ class NCAProgressCB(ProgressCB):
         self._image = image_html(Image.open(f), 'loss by batch')+'<br>'+image_html(tile_images(rgb[:4], ncols=4), 'what the automaton makes', fmt='jpeg')
 
 # %% ../nbs/11_nca.ipynb #a94c1856
+@memory_advice('sz, bs or steps')
 def train_ca(
     target:torch.Tensor, # Picture (3,h,w) in 0..1
     batches:int=1000, # To train on

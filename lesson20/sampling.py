@@ -339,7 +339,7 @@ def loss_by_step(
 import torch.nn.functional as F
 from torch import nn
 from .ddpm import _guess,_start,_times,alphabar,ddim_sample
-from .learner import Throttle,_in_notebook,conv
+from .learner import Throttle,_in_notebook,conv,load_weights
 from .show import assets_path,show_images,tile_images,to_png_bytes
 
 # %% ../nbs/07_sampling.ipynb #651f8f61
@@ -528,10 +528,7 @@ def fashion_classifier(
     path=None # A safetensors file of a `GarmentNet`; None: the weights of this package
 )->GarmentNet: # In evaluation mode, on the CPU
     "The classifier of Fashion-MNIST, 32 x 32 pixels in 0..1, whose `body` gives the features"
-    from safetensors.torch import load_file
-    model = GarmentNet()
-    model.load_state_dict(load_file(path or assets_path()/'fashion_classifier.safetensors'))
-    return model.eval()
+    return load_weights(GarmentNet(), path or assets_path()/'fashion_classifier.safetensors')
 
 # %% ../nbs/07_sampling.ipynb #8e175488
 def features(

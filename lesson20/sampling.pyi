@@ -12,7 +12,7 @@ from .learner import Callback,DeviceCB
 import torch.nn.functional as F
 from torch import nn
 from .ddpm import _guess,_start,_times,alphabar,ddim_sample
-from .learner import Throttle,_in_notebook,conv
+from .learner import Throttle,_in_notebook,conv,load_weights
 from .show import assets_path,show_images,tile_images,to_png_bytes
 __all__ = ['Target', 'samplers', 'schedule_of', 'cosine_schedule', 'sigmoid_schedule', 'linear_schedule', 'rescale_zero_snr', 'make_target', 'to_x0', 'to_eps', 'log_snr', 'probs_like', 'Uniform', 'Stratified', 'Weighted', 'Importance', 'min_snr_weight', 'noisify_as', 'image_errors', 'weighted_mse', 'NoiseCB', 'collate_noised', 'loss_by_step', 'Predicts', 'spaced_times', 'heun_sample', 'dpmpp_sample', 'SamplePreview', 'GarmentNet', 'fashion_classifier', 'features', 'fid', 'kid']
 class Uniform:

@@ -7,12 +7,13 @@ Docs: https://lesson20.github.io/lesson20/show.html.md"""
 # %% auto #0
 __all__ = ['by_setting', 'show_image', 'subplots', 'get_grid', 'show_images', 'ImageError', 'image_size', 'decode', 'to_rgb',
            'fit_image', 'read_url', 'load_image', 'download_image', 'assets_path', 'sample_names', 'sample_image',
-           'to_uint8', 'image_bytes', 'to_png_bytes', 'save_image', 'tile_images', 'write_mp4', 'image_html',
-           'video_html', 'show_video', 'scrubber_html', 'compare_html']
+           'to_uint8', 'image_bytes', 'to_png_bytes', 'whole_file', 'save_image', 'tile_images', 'write_mp4',
+           'image_html', 'video_html', 'show_video', 'scrubber_html', 'compare_html']
 
 # %% ../nbs/00_show.ipynb #483a0598
-import os, re, struct, time, zlib
+import os, re, struct, threading, time, zlib
 from base64 import b64encode
+from contextlib import contextmanager
 from html import escape
 from io import BytesIO
 from itertools import count, zip_longest
@@ -317,6 +318,18 @@ def _read_file(path, max_bytes):
     if len(b) > max_bytes: raise ImageError(f'{p}: more than the limit of {max_bytes:,} bytes')
     return b
 
+# %% ../nbs/00_show.ipynb #9f689415
+def _within(seconds, f):
+    "What `f()` returns or raises, or a `TimeoutError`"
+    from concurrent.futures import Future, TimeoutError as Late
+    def run():
+        try: done.set_result(f())
+        except BaseException as e: done.set_exception(e)
+    done = Future()
+    threading.Thread(target=run, daemon=True).start()
+    try: return done.result(seconds)
+    except Late: raise TimeoutError(f'not finished after {seconds:g} seconds') from None
+
 # %% ../nbs/00_show.ipynb #2621b916
 def _pieces(u, name, max_bytes, seconds):
     "Read an open address until it ends or passes a limit"
@@ -325,7 +338,7 @@ def _pieces(u, name, max_bytes, seconds):
     while piece := u.read1(1 << 16):
         b += piece
         if len(b) > max_bytes: raise ImageError(f'{name}: more than the limit of {max_bytes:,} bytes')
-        if time.monotonic() > end: raise ImageError(f'{name}: not finished after {seconds} seconds')
+        if time.monotonic() > end: raise ImageError(f'{name}: not finished after {seconds:g} seconds')
     if len(b) < size: raise ImageError(f'{name}: the answer stopped after {len(b):,} of {size:,} bytes')
     return bytes(b)
 
@@ -333,15 +346,18 @@ def _pieces(u, name, max_bytes, seconds):
 def read_url(
     url:str, # an http or https address
     max_bytes:int=64<<20, # refuse to read more
-    timeout:float=10, # seconds to wait for an answer; six times as many for all of it
+    timeout:float=10, # seconds to wait for an answer
+    seconds:float=None, # for all of it; six times `timeout` if None
 )->bytes: # what the server sent
     "Read an address within limits, or raise an `ImageError` that names it"
     from fastcore.net import urlopener, urlwrap
     from http.client import HTTPException
     from urllib.error import HTTPError
     if not re.match('https?://', str(url), re.I): raise ImageError(f'{url}: not an http or https address')
-    try:
-        with urlopener().open(urlwrap(url), timeout=timeout) as u: return _pieces(u, url, max_bytes, 6*timeout)
+    seconds = seconds or 6*timeout
+    def read():
+        with urlopener().open(urlwrap(url), timeout=timeout) as u: return _pieces(u, url, max_bytes, seconds)
+    try: return _within(seconds, read)
     except ImageError: raise
     except HTTPError as e: e.close(); raise ImageError(f'{url}: the server answered {e.code} {e.reason}') from None
     except (OSError, HTTPException, ValueError) as e: raise ImageError(f"{url}: {getattr(e, 'reason', None) or e or type(e).__name__}") from e
@@ -410,6 +426,7 @@ def image_bytes(
 )->bytes: # content of an image file
     "Encode an image"
     from PIL import Image
+    if fmt not in ('png', 'jpeg', 'webp'): raise ValueError(f"fmt is {fmt!r}: give 'png', 'jpeg' or 'webp'")
     f, a = BytesIO(), to_uint8(im)
     if fmt == 'jpeg' and a.ndim == 3: a = a[..., :3]
     Image.fromarray(a).save(f, fmt, quality=quality)
@@ -419,6 +436,25 @@ def image_bytes(
 def to_png_bytes(im)->bytes: # content of a PNG file
     "Encode an image (as for `show_image`) without loss"
     return image_bytes(im)
+
+# %% ../nbs/00_show.ipynb #07ac2887
+@contextmanager
+def whole_file(
+    path, # file to write; its folder is made
+): # yields the path of a file beside it, to write to
+    "The file that is written in the block takes the place of `path` if the block ends well, and vanishes if not"
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{os.getpid()}-{next(_numbers)}.part')
+    try:
+        yield part
+        with part.open('rb+') as f: os.fsync(f.fileno())
+        part.replace(path)
+    except OSError as e:
+        raise OSError(e.errno, e.strerror, str(path)) if e.errno else e
+    finally: part.unlink(missing_ok=True)
+
+_numbers = count()
 
 # %% ../nbs/00_show.ipynb #4f81a661
 def save_image(
@@ -430,8 +466,8 @@ def save_image(
     path = Path(path).expanduser()
     fmt = {'.png': 'png', '.jpg': 'jpeg', '.jpeg': 'jpeg', '.webp': 'webp'}.get(path.suffix.lower())
     if fmt is None: raise ValueError(f'{path}: the name must end in .png, .jpg, .jpeg or .webp')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(image_bytes(im, fmt, quality))
+    b = image_bytes(im, fmt, quality)
+    with whole_file(path) as part: part.write_bytes(b)
     return path
 
 # %% ../nbs/00_show.ipynb #a1bc80d8
@@ -500,12 +536,7 @@ def write_mp4(
     if path.suffix.lower() != '.mp4': raise ValueError(f'{path}: the name must end in .mp4')
     if not 0 < fps <= 1000: raise ValueError(f'fps is {fps}: give more than 0 frames a second, at most 1000')
     if not 0 <= hold <= 3600: raise ValueError(f'hold is {hold}: give seconds, 0 to 3600')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        _film(part, _film_pixels(frames), fps, hold, crf)
-        part.replace(path)
-    finally: part.unlink(missing_ok=True)
+    with whole_file(path) as part: _film(part, _film_pixels(frames), fps, hold, crf)
     return path
 
 # %% ../nbs/00_show.ipynb #eba0724b
@@ -517,7 +548,7 @@ def image_html(
     pixelated:bool=False, # show crisp pixels when enlarged?
 )->str: # an <img> element
     "An image as part of a web page"
-    size = f' width="{width}"' if width else ''
+    size = f' width="{int(width)}"' if width else ''
     style = ' style="image-rendering:pixelated"' if pixelated else ''
     return f'<img src="data:image/{fmt};base64,{b64encode(image_bytes(im, fmt)).decode()}" alt="{escape(alt)}"{size}{style}>'
 
@@ -532,7 +563,7 @@ def video_html(
     b = Path(path).expanduser().read_bytes()
     if b[4:8] != b'ftyp': raise ValueError(f'{path}: not an MP4 film')
     if len(b) > max_bytes: raise ValueError(f'{path}: {len(b):,} bytes are more than the limit of {max_bytes:,}; give write_mp4 smaller frames, or a higher crf')
-    size = f' width="{width}"' if width else ''
+    size = f' width="{int(width)}"' if width else ''
     return f'<video src="data:video/mp4;base64,{b64encode(b).decode()}" aria-label="{escape(label)}"{size} controls loop muted autoplay playsinline></video>'
 
 # %% ../nbs/00_show.ipynb #fc56b047
@@ -547,8 +578,6 @@ def show_video(
     return HTML(video_html(path, label, width, **kw))
 
 # %% ../nbs/00_show.ipynb #a7eeae31
-_numbers = count()
-
 def scrubber_html(
     frames, # images as for `show_image`, all of one size
     label:str, # what they show, for readers who can't see it
@@ -560,8 +589,8 @@ def scrubber_html(
     uris = [f'data:image/jpeg;base64,{b64encode(image_bytes(o, "jpeg", quality)).decode()}' for o in frames]
     if not uris: raise ValueError('a scrubber needs at least one frame')
     if (n := sum(map(len, uris))) > max_bytes: raise ValueError(f'{n:,} bytes are more than the limit of {max_bytes:,}; give fewer or smaller frames')
-    style = f' style="width:{width}px"' if width else ''
-    name, last, size = f'scrubber-{os.getpid()}-{next(_numbers)}', len(uris)-1, f' width="{width}"' if width else ''
+    style = f' style="width:{int(width)}px"' if width else ''
+    name, last, size = f'scrubber-{os.getpid()}-{next(_numbers)}', len(uris)-1, f' width="{int(width)}"' if width else ''
     script = (f'(()=>{{const e=document.getElementById("{name}"),f={uris},p=e.querySelector("img"),r=e.querySelector("input");'
               'r.hidden=false;r.oninput=()=>{p.src=f[r.value]}})()').replace("'", '"')
     return (f'<figure id="{name}"><img src="{uris[-1]}" alt="{escape(label)}"{size}><br><input type="range" min="0" max="{last}" value="{last}"'
@@ -582,7 +611,7 @@ def compare_html(
     script = (f'(()=>{{const e=document.getElementById("{name}"),d=e.firstChild,r=e.querySelector("input"),s=()=>e.style.setProperty("--x",r.value+"%");'
               'r.hidden=false;r.oninput=s;d.onpointerdown=d.onpointermove=v=>{if(v.buttons){const b=d.getBoundingClientRect();'
               'r.value=100*(v.clientX-b.left)/b.width;s()}}})()')
-    return (f'<figure id="{name}" style="--x:50%;max-width:{width or b[1]}px;margin:1em 0"><div style="position:relative;touch-action:pan-y;cursor:ew-resize">'
+    return (f'<figure id="{name}" style="--x:50%;max-width:{int(width or b[1])}px;margin:1em 0"><div style="position:relative;touch-action:pan-y;cursor:ew-resize">'
             f'<img src="{under}" alt="{alt}" draggable="false" style="{full}"><img src="{over}" alt="" draggable="false" style="{full}position:absolute;'
             'inset:0;clip-path:inset(0 calc(100% - var(--x)) 0 0)"><span style="position:absolute;top:0;bottom:0;left:var(--x);border-left:2px solid #fff;'
             f'margin-left:-1px;pointer-events:none"></span></div><input type="range" min="0" max="100" value="50" aria-label="{alt}: edge" hidden '

@@ -787,6 +787,7 @@ class StyleResult:
 
 # %% ../nbs/09_style_transfer.ipynb #591437c1
 @patch
+@memory_advice('size, tile or scales')
 def run(self:StyleTransfer)->StyleResult:
     "Paint at all scales; an interrupt or a stop returns what there is"
     set_seed(self.seed)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np, torch
 from torch.nn.utils import parametrize
 from .nca import SimpleCA, make_grids
-from .show import fit_image, image_bytes, sample_image, sample_names, to_uint8
+from .show import fit_image, image_bytes, sample_image, sample_names, to_uint8, whole_file
 
 # %% ../nbs/14_webgl.ipynb #c55e540f
 _glsl_hash = '''
@@ -474,7 +474,7 @@ def to_html(
 )->str: # HTML: one <form> with its style and its script
     "An automaton, alive, as a part of a web page that needs nothing from anywhere else"
     models = _named(models, title)
-    h,w = (size,size) if isinstance(size, int) else size
+    h,w = map(int, (size,size) if isinstance(size, int) else size)
     data = dict(size=[w,h], seed=seed, speed=speed, start=start, models=[_entry(k, m, _source(m, sources, k), bits, rate) for k,m in models.items()])
     name = f'nca-{zlib.crc32(_json(data).encode()):08x}-{next(_numbers)}'
     code = _code(name, data)
@@ -529,8 +529,8 @@ def write_html(
 )->Path: # The file
     "An automaton, alive, as a whole page in one file"
     path = Path(path).expanduser()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_page.format(escape(str(title)), to_html(models, title, **kw)), encoding='utf-8')
+    page = _page.format(escape(str(title)), to_html(models, title, **kw))
+    with whole_file(path) as part: part.write_text(page, encoding='utf-8', errors='replace') # a file's name need not be Unicode
     return path
 
 # %% ../nbs/14_webgl.ipynb #28bdaf31
@@ -641,10 +641,8 @@ def write_webp(
     path = Path(path).expanduser()
     if path.suffix.lower()!='.webp': raise ValueError(f'{path}: the name must end in .webp')
     from PIL import Image
-    from PIL import Image
     ims = [Image.fromarray(to_uint8(o)) for o in frames]
     if not ims: raise ValueError('a film needs at least one frame')
-    path.parent.mkdir(parents=True, exist_ok=True)
     times = [round(1000/fps)]*(len(ims)-1)+[round(1000*(1/fps+hold))]
-    ims[0].save(path, 'webp', save_all=True, append_images=ims[1:], duration=times, loop=0, quality=quality, method=4)
+    with whole_file(path) as part: ims[0].save(part, 'webp', save_all=True, append_images=ims[1:], duration=times, loop=0, quality=quality, method=4)
     return path

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np, torch
 from torch.nn.utils import parametrize
 from .nca import SimpleCA, make_grids
-from .show import fit_image, image_bytes, sample_image, sample_names, to_uint8
+from .show import fit_image, image_bytes, sample_image, sample_names, to_uint8, whole_file
 __all__ = ['to_glsl', 'still_picture', 'start_grid', 'to_html', 'write_html', 'fake_quantise', 'tune_quantised', 'to_shadertoy', 'film', 'write_webp']
 class _Rounded(torch.nn.Module):
     def __init__(self, bits:Any)->None: ...
