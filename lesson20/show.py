@@ -478,6 +478,7 @@ def tile_images(
     bg:float=1., # brightness of the gaps, 0..1
 )->torch.Tensor: # (c,H,W)
     "One picture of many, row by row"
+    if not len(ims): raise ValueError('there is no image to tile')
     ims = torch.stack([o.detach().cpu() for o in ims])
     n, c, h, w = ims.shape
     ncols = min(n, ncols or ceil(sqrt(n)))

@@ -196,6 +196,7 @@ def gram(
     f:torch.Tensor # Activations, (c,h,w) or (b,c,h,w)
 )->torch.Tensor: # (c,c) or (b,c,c); float32, or float64 for such activations
     "Gram matrix of each picture: mean over the places of the products of all pairs of channels (Gatys et al., arXiv 1508.06576)"
+    if f.ndim not in (3,4) or not f.shape[-2]*f.shape[-1]: raise ValueError(f'activations are (c,h,w) or (b,c,h,w) with at least one place, not {tuple(f.shape)}')
     x = f.flatten(-2)
     g = Gram.apply(x if x.ndim==3 else x[None])
     g = g if g.dtype is torch.float64 else g.float()
@@ -336,6 +337,8 @@ def match_colours(
     def root(c, p):
         l,v = torch.linalg.eigh(c)
         return v*l.clamp(min=1e-6)**p@v.T
+    for o in (im,to):
+        if not torch.is_tensor(o) or o.ndim!=3 or len(o)<2 or o[0].numel()<2: raise ValueError(f'match_colours takes pictures (3,h,w) of two pixels or more, not {tuple(getattr(o, "shape", ())) or repr(o)[:40]}')
     x,y = im.flatten(1).double(),to.flatten(1).double()
     a = root(torch.cov(y), 0.5)@root(torch.cov(x), -0.5)
     return (a@(x-x.mean(1, True))+y.mean(1, True)).reshape(im.shape).clamp(0, 1).to(im)

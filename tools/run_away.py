@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Run the lessons as a reader elsewhere does: from an installed wheel, in a folder that holds nothing else, without a network.
 
-`python tools/run_away.py [--wheel FILE] [00 09 ...]`, in the environment of the developers; without numbers all lessons. A fresh environment gets links to what the package, ipykernel and
-nbclient require, and to nothing else of this one, so that a lesson that leans on nbdev or on the checkout fails. The wheel is installed as on Kaggle without a network: by the lessons' own first
+`python tools/run_away.py [--wheel FILE] [00 09 ...]`, in the environment of the developers; without numbers all lessons. A fresh environment gets links to what the package, ipykernel,
+nbclient and datasets (Colab and Kaggle have it, and the course's own code in 15 calls it) require, and to nothing else of this one, so that a lesson that leans on nbdev or on the checkout fails. The wheel is installed as on Kaggle without a network: by the lessons' own first
 cell, from a folder of wheels. Then every lesson is run in the setting `test`, but for the cells whose flags `nbdev-test` leaves out too. The last line counts: "N passed, N failed".
 """
 import argparse, fcntl, json, os, re, shlex, shutil, socket, struct, subprocess, sys, tempfile, time
@@ -39,7 +39,7 @@ def environment(folder):
     subprocess.run([sys.executable, '-m', 'venv', folder], check=True)
     site = next(folder.glob('lib/python*/site-packages'))
     needs = [o for o in distribution('lesson20').requires if 'extra' not in o]
-    for d in required([*needs, 'ipykernel', 'nbclient']):
+    for d in required([*needs, 'ipykernel', 'nbclient', 'datasets']):
         for top in {f.parts[0] for f in d.files} - {'..', '__pycache__'}:
             if not (site/top).exists(): (site/top).symlink_to(d.locate_file(top))
     return folder/'bin'/'python'
