@@ -537,10 +537,10 @@ def write_html(
 @torch.no_grad()
 def fake_quantise(
     model:SimpleCA, # Stays as it is
-    bits:int=8 # At least 2
+    bits:int=8 # 2 to 24
 )->SimpleCA: # A copy; with 8 bits it computes what `to_html(model, bits=8)` does
     "An automaton whose weights are rounded to whole numbers of so many bits, times a scale for each row"
-    if bits<2: raise ValueError(f'{bits} bits: one is for the sign, so give at least 2')
+    if not 2<=bits<=24: raise ValueError(f'{bits} bits: one is for the sign, and float32 has 24, so give 2 to 24')
     new = copy.deepcopy(model)
     for w in (new.w1.weight,new.w2.weight): q,scale = _split(w, bits); w.copy_(q*scale)
     return new
@@ -555,7 +555,7 @@ class _Rounded(torch.nn.Module):
 def tune_quantised(
     model:SimpleCA, # Stays as it is
     grids:torch.Tensor, # (b,c,h,w), what it meets
-    bits:int=4, # At least 2
+    bits:int=4, # 2 to 24
     steps:int=300, # Of Adam
     lr:float=2e-4 # Of the first step; it falls to zero
 )->SimpleCA: # A copy with rounded weights: the best on the way
