@@ -14,6 +14,7 @@ root = Path(__file__).resolve().parent
 training = '''
 import itertools, tempfile, torch
 from pathlib import Path
+import matplotlib.pyplot as plt
 from lesson20.all import *
 torch.set_num_threads(1)
 ds = fashion_mnist('bundled')['train']
