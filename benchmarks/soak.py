@@ -73,8 +73,8 @@ def main():
         try:
             page = b.pages[0]
             page.goto(html.as_uri())
-            mine = [int(o) for o in os.listdir('/proc') if o.isdigit() and f'--user-data-dir={d}/profile' in Path(f'/proc/{o}/cmdline').read_text().replace(chr(0), ' ')]
-            rows = watch(min(mine), page, run, f'{d}/log', a.minutes)
+            browser = int(Path(f'{d}/profile/SingletonLock').readlink().name.rsplit('-', 1)[1]) # Chromium's lock is a link to host-pid
+            rows = watch(browser, page, run, f'{d}/log', a.minutes)
         finally:
             run.kill()
             b.close()
