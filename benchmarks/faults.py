@@ -1,7 +1,7 @@
 """Faults and odd inputs in full: `python benchmarks/faults.py [--store]`.
 
 Executes notebook 98 in its setting `full` (50 kills of each kind of run, 600 generated inputs and more), with the cells that need Chromium, and writes what it told to faults.json and
-faults.md, with the machine. Takes about half an hour. With `--store` the notebook keeps the outputs.
+faults.md, with the machine. Takes some ten minutes. With `--store` the notebook keeps the outputs.
 """
 import argparse, json, os, platform, tempfile
 from datetime import date
