@@ -1,7 +1,7 @@
 """Does memory hold? `python benchmarks/soak.py [--minutes 60]`.
 
 Two things go on for an hour, side by side: an automaton lives in headless Chromium, and a `Learner` trains a diffusion model, one fit after the other, with metrics, checkpoints, running
-average and previews of samples in the list of its callbacks. Every minute the memory of both is noted (proportional set size, the whole tree of processes). Writes soak.json and soak.md
+average and previews of samples in the list of its callbacks. Every minute the memory of both is noted (what is shared with no other process, over the whole tree of processes). Writes soak.json and soak.md
 with the growth from the end of the first tenth to the end, in MiB an hour by a straight line. Linux, Debian's chromium, the developers' requirements.
 """
 import argparse, json, os, platform, shutil, subprocess, sys, tempfile, time
@@ -30,15 +30,15 @@ for i in itertools.count():
     print('fits', i+1, flush=True)
 '''
 
-def pss(pid):
-    "MiB of a process and of all that it started"
+def own(pid):
+    "MiB that a process and all that it started share with nobody"
     todo, total = [pid], 0
     while todo:
         p = todo.pop()
         try:
-            total += next(int(l.split()[1]) for l in open(f'/proc/{p}/smaps_rollup') if l.startswith('Pss:'))
+            total += sum(int(l.split()[1]) for l in open(f'/proc/{p}/smaps_rollup') if l.startswith('Private_'))
             todo += [int(o) for t in os.listdir(f'/proc/{p}/task') for o in open(f'/proc/{p}/task/{t}/children').read().split()]
-        except (OSError, StopIteration): pass
+        except OSError: pass
     return total/1024
 
 def drift(minutes, mib):
@@ -53,7 +53,7 @@ def watch(browser, page, p, log, minutes):
         time.sleep(60-now%60)
         if p.poll() is not None: sys.exit('the training ended: '+Path(log).read_text()[-2000:])
         steps = page.evaluate('document.querySelector("form").nca.count()')
-        rows.append(dict(minute=(time.time()-start)/60, chromium=pss(browser), training=pss(p.pid), heap=page.evaluate('performance.memory.usedJSHeapSize')/2**20,
+        rows.append(dict(minute=(time.time()-start)/60, chromium=own(browser), training=own(p.pid), heap=page.evaluate('performance.memory.usedJSHeapSize')/2**20,
                          steps=steps, fits=Path(log).read_text().count('fits ')))
         print(rows[-1], flush=True)
     return rows
