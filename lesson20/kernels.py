@@ -667,6 +667,7 @@ def fused_rollout(
     update_rate:float=0.5 # Share of the cells that are awake, 0 to 1
 )->Tensor: # The grids after `n` steps
     "`rollout` as one operator"
+    if x.ndim!=4 or x.shape[1]!=model.num_channels: raise ValueError(f'grids are (b,{model.num_channels},h,w) for this automaton, not {tuple(x.shape)}')
     if n<1 or not x.numel(): return x
     nb,a = _basis(model.filters)
     c,hid = model.num_channels,model.hidden_n
