@@ -301,9 +301,9 @@ class GrowCB(TrainCB):
         overflow:float=1., # Weight of the penalty for numbers outside of -2 to 2
     ):
         super().__init__()
-        if getattr(target, 'ndim', 0)!=3 or len(target)!=4: raise ValueError(f'a target is a tensor (4,h,w) of premultiplied RGBA, not {tuple(getattr(target, "shape", ())) or type(target).__name__}')
+        if not isinstance(target, Tensor) or target.ndim!=3 or len(target)!=4 or not target.is_floating_point(): raise ValueError('a target is a float tensor (4,h,w) of premultiplied RGBA')
         if pool_size and pool_size<bs: raise ValueError(f'a pool of {pool_size} is too small for batches of {bs}')
-        if not 1<=steps[0]<=steps[1]: raise ValueError(f'steps is {steps}: give the fewest, at least 1, and the most')
+        if len(steps)!=2 or not 1<=steps[0]<=steps[1]: raise ValueError(f'steps is {steps}: give the fewest, at least 1, and the most')
         if damage and not 0<damage<bs<=pool_size: raise ValueError(f'damage needs a pool, and a batch of more than the {damage} that get a hole')
         self.target,self.pool_size,self.damage,self.bs,self.steps,self.overflow,self.pool = target,pool_size,damage,bs,steps,overflow,None
 

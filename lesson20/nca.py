@@ -209,7 +209,7 @@ def overflow_loss(
 # %% ../nbs/11_nca.ipynb #a5fbaf88
 def _check_pool(bs, pool_size, steps):
     if not 1<=bs<=pool_size: raise ValueError(f'bs is {bs}: give at least 1 and at most pool_size, which is {pool_size}')
-    if not 1<=steps[0]<=steps[1]: raise ValueError(f'steps is {steps}: give the fewest, at least 1, and the most')
+    if len(steps)!=2 or not 1<=steps[0]<=steps[1]: raise ValueError(f'steps is {steps}: give the fewest, at least 1, and the most')
 
 # %% ../nbs/11_nca.ipynb #966a59de
 class NCACB(TrainCB):

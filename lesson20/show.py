@@ -362,7 +362,9 @@ def read_url(
     try: return _within(seconds, read)
     except ImageError: raise
     except HTTPError as e: e.close(); raise ImageError(f'{url}: the server answered {e.code} {e.reason}') from None
-    except (OSError, HTTPException, ValueError) as e: raise ImageError(f"{url}: {getattr(e, 'reason', None) or e or type(e).__name__}") from e
+    except (OSError, HTTPException, ValueError) as e:
+        why = str(getattr(e, 'reason', None) or e or type(e).__name__)
+        raise ImageError(f'{url}: {why if why.isprintable() else "no proper answer, "+ascii(why[:40])}') from e
 
 # %% ../nbs/00_show.ipynb #4b97968b
 def load_image(
