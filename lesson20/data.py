@@ -80,7 +80,7 @@ class ImageData(Dataset):
         tfm=None, # function of a `Batch`, as for `with_transform`
     ):
         kind = getattr(images, 'dtype', type(images).__name__)
-        if kind != torch.uint8: raise TypeError(f'images are {kind}: give a uint8 tensor in 0..255')
+        if kind != torch.uint8: raise TypeError(f'images are {kind}: give uint8 in 0..255')
         if len(images) != len(labels): raise ValueError(f'{len(images)} images, but {len(labels)} labels')
         self.images = images[:, None] if images.ndim == 3 else images
         self.labels, self.classes, self.source, self.tfm = torch.as_tensor(labels).long(), classes, source, tfm

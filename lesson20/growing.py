@@ -141,6 +141,7 @@ def grow_target(
 )->Tensor: # (4,size+2*pad,size+2*pad), premultiplied RGBA
     "A picture for an automaton to grow"
     if isinstance(what, str) and what not in growers: raise ValueError(f"nothing to grow is called {what!r}: choose from {', '.join(growers)}")
+    if size<1 or pad<0: raise ValueError(f'size is {size} and pad {pad}: give at least 1 and 0 cells')
     if isinstance(what, Tensor):
         if what.ndim!=3 or len(what)!=4: raise ValueError(f'a picture to grow has four channels, (4,h,w), not {tuple(what.shape)}')
         im = fit_image(torch.cat([what[:3]*what[3:], what[3:]]), size)
@@ -265,6 +266,7 @@ def rollout(self:GrowingCA,
 )->Tensor: # The grids after `n` steps, with gradients
     "Many steps with `hash_mask`s, as in `SimpleCA.rollout`; in a world with edges only living cells are computed"
     plain = type(self).step is GrowingCA.step and type(self).update is SimpleCA.update and self.padding=='zeros'
+    self._check(x)
     if not plain or n<1: return super(GrowingCA, self).rollout(x, n, seed, first, update_rate)
     return self._run(x, [hash_mask(seed, i, (len(x),*x.shape[-2:]), update_rate, x.device) for i in range(first, first+n)])
 
@@ -300,7 +302,9 @@ class GrowCB(TrainCB):
         overflow:float=1., # Weight of the penalty for numbers outside of -2 to 2
     ):
         super().__init__()
+        if not isinstance(target, Tensor) or target.ndim!=3 or len(target)!=4 or not target.is_floating_point(): raise ValueError('a target is a float tensor (4,h,w) of premultiplied RGBA')
         if pool_size and pool_size<bs: raise ValueError(f'a pool of {pool_size} is too small for batches of {bs}')
+        if len(steps)!=2 or not 1<=steps[0]<=steps[1]: raise ValueError(f'steps is {steps}: give the fewest, at least 1, and the most')
         if damage and not 0<damage<bs<=pool_size: raise ValueError(f'damage needs a pool, and a batch of more than the {damage} that get a hole')
         self.target,self.pool_size,self.damage,self.bs,self.steps,self.overflow,self.pool = target,pool_size,damage,bs,steps,overflow,None
 
@@ -397,6 +401,7 @@ def cut(
     side:str='left', # The half that goes: 'left', 'right', 'top' or 'bottom'
 )->Tensor: # A copy
     "Grids with one half cut away"
+    if x.ndim!=4: raise ValueError(f'grids are (b,c,h,w), not {tuple(x.shape)}')
     x,h,w = x.clone(),x.shape[2]//2,x.shape[3]//2
     where = dict(left=(slice(None),slice(w)), right=(slice(None),slice(w,None)), top=(slice(h),slice(None)), bottom=(slice(h,None),slice(None)))
     if side not in where: raise ValueError(f"there is no half called {side!r}: choose from {', '.join(where)}")

@@ -711,6 +711,7 @@ def rollout(self:SimpleCA,
     how:str=None # One of `ways`; None: the fastest that fits
 )->Tensor: # The grids after `n` steps, with gradients
     "Many steps, whose masks are `hash_mask`s: the same seed gives the same run"
+    self._check(x)
     if how is None: how = 'plain' if not _standard(self) else 'fused' if _fusable(self, x) else 'folded'
     if how not in ways: raise ValueError(f"how is {how!r}: give one of {', '.join(ways)}")
     return ways[how](self, x, n, seed, first, update_rate)

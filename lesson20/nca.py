@@ -42,7 +42,9 @@ def make_grids(
     num_channels:int=4 # Numbers in each cell; the first three are its colour
 )->torch.Tensor: # (n,num_channels,h,w) of zeros
     "Empty grids of any height and width"
-    return torch.zeros(n, num_channels, *((sz,sz) if isinstance(sz, int) else sz))
+    h,w = (sz,sz) if isinstance(sz, int) else sz
+    if n<0 or min(h, w, num_channels)<1: raise ValueError(f'{n} grids of {num_channels} channels and {h} x {w} cells: give at least one of each')
+    return torch.zeros(n, num_channels, h, w)
 
 # %% ../nbs/11_nca.ipynb #765fcb27
 filters = torch.tensor([[[0.,0,0],[0,1,0],[0,0,0]],   # identity
@@ -131,6 +133,12 @@ def hash_mask(
 
 # %% ../nbs/11_nca.ipynb #694c0364
 @patch
+def _check(self:SimpleCA, x):
+    "Raise unless `x` are grids for this automaton"
+    good = x.ndim==4 and x.shape[1]==self.num_channels and x.numel() and (x.dtype==self.w1.weight.dtype or torch.is_autocast_enabled(x.device.type))
+    if not good: raise ValueError(f'grids are (b,{self.num_channels},h,w) of {self.w1.weight.dtype}, not {tuple(x.shape)} of {x.dtype}')
+
+@patch
 def rollout(self:SimpleCA,
     x:torch.Tensor, # Grids (b,c,h,w)
     n:int, # Steps
@@ -139,6 +147,7 @@ def rollout(self:SimpleCA,
     update_rate:float=0.5 # Share of the cells that are awake, 0 to 1
 )->torch.Tensor: # The grids after `n` steps, with gradients
     "Many steps, whose masks are `hash_mask`s: the same seed gives the same run"
+    self._check(x)
     for i in range(first, first+n): x = self.step(x, hash_mask(seed, i, (len(x),*x.shape[-2:]), update_rate, x.device))
     return x
 
@@ -200,7 +209,7 @@ def overflow_loss(
 # %% ../nbs/11_nca.ipynb #a5fbaf88
 def _check_pool(bs, pool_size, steps):
     if not 1<=bs<=pool_size: raise ValueError(f'bs is {bs}: give at least 1 and at most pool_size, which is {pool_size}')
-    if not 1<=steps[0]<=steps[1]: raise ValueError(f'steps is {steps}: give the fewest, at least 1, and the most')
+    if len(steps)!=2 or not 1<=steps[0]<=steps[1]: raise ValueError(f'steps is {steps}: give the fewest, at least 1, and the most')
 
 # %% ../nbs/11_nca.ipynb #966a59de
 class NCACB(TrainCB):

@@ -553,6 +553,7 @@ def fid(
     return ((m1-m2).square().sum()+c1.trace()+c2.trace()-2*both).clamp(min=0).item()
 
 def _gaussians(f1, f2):
+    if f1.ndim!=2 or f2.ndim!=2: raise ValueError(f'sets of features are (n,d) and (m,d), not {tuple(f1.shape)} and {tuple(f2.shape)}')
     if f1.shape[1:]!=f2.shape[1:]: raise ValueError(f'the sets have {f1.shape[-1]} and {f2.shape[-1]} features: they must be of one network')
     return _gaussian(f1),_gaussian(f2)
 

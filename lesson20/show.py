@@ -285,6 +285,7 @@ def to_rgb(
     alpha:bool=False, # keep transparency as a fourth channel?
 )->torch.Tensor: # float (3,h,w) or (4,h,w) in 0..1
     "Integers to floats, transparency laid over a background"
+    if not 0 <= bg <= 1: raise ValueError(f'bg is {bg}: give a brightness in 0..1')
     im = im.float()/torch.iinfo(im.dtype).max
     if len(im) == 1: im = im.expand(3, -1, -1)
     if alpha: return im if len(im) == 4 else torch.cat([im, torch.ones_like(im[:1])])
@@ -299,6 +300,7 @@ def fit_image(
     "Scale with antialiasing, cutting off what does not fit"
     h, w = (size, size) if isinstance(size, int) else size
     if min(h, w) < 1: raise ValueError(f'size is {size}: give a positive number of pixels, or (height, width)')
+    if im.ndim != 3 or not im.is_floating_point(): raise ValueError(f'an image to scale is a float tensor (c,h,w), not {tuple(im.shape)} {im.dtype}')
     H, W = im.shape[-2:]
     if crop: ch, cw = max(1, min(H, round(W*h/w))), max(1, min(W, round(H*w/h)))
     else: ch, cw, k = H, W, min(h/H, w/W); h, w = max(1, round(H*k)), max(1, round(W*k))
@@ -360,7 +362,9 @@ def read_url(
     try: return _within(seconds, read)
     except ImageError: raise
     except HTTPError as e: e.close(); raise ImageError(f'{url}: the server answered {e.code} {e.reason}') from None
-    except (OSError, HTTPException, ValueError) as e: raise ImageError(f"{url}: {getattr(e, 'reason', None) or e or type(e).__name__}") from e
+    except (OSError, HTTPException, ValueError) as e:
+        why = str(getattr(e, 'reason', None) or e or type(e).__name__)
+        raise ImageError(f'{url}: {why if why.isprintable() else "no proper answer, "+ascii(why[:40])}') from e
 
 # %% ../nbs/00_show.ipynb #4b97968b
 def load_image(
@@ -478,8 +482,10 @@ def tile_images(
     bg:float=1., # brightness of the gaps, 0..1
 )->torch.Tensor: # (c,H,W)
     "One picture of many, row by row"
-    if not len(ims): raise ValueError('there is no image to tile')
-    ims = torch.stack([o.detach().cpu() for o in ims])
+    ims = [o.detach().cpu() for o in ims]
+    shapes = sorted({tuple(o.shape) for o in ims})
+    if len(shapes) != 1 or len(shapes[0]) != 3: raise ValueError(f'give at least one image, all of one shape (c,h,w), not of {shapes}')
+    ims = torch.stack(ims)
     n, c, h, w = ims.shape
     ncols = min(n, ncols or ceil(sqrt(n)))
     sheet = ims.new_full((c, ceil(n/ncols)*(h+pad)-pad, ncols*(w+pad)-pad), bg)

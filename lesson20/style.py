@@ -196,7 +196,7 @@ def gram(
     f:torch.Tensor # Activations, (c,h,w) or (b,c,h,w)
 )->torch.Tensor: # (c,c) or (b,c,c); float32, or float64 for such activations
     "Gram matrix of each picture: mean over the places of the products of all pairs of channels (Gatys et al., arXiv 1508.06576)"
-    if f.ndim not in (3,4) or not f.shape[-2]*f.shape[-1]: raise ValueError(f'activations are (c,h,w) or (b,c,h,w) with at least one place, not {tuple(f.shape)}')
+    if f.ndim not in (3,4) or not f.numel(): raise ValueError(f'activations are (c,h,w) or (b,c,h,w), not {tuple(f.shape)}')
     x = f.flatten(-2)
     g = Gram.apply(x if x.ndim==3 else x[None])
     g = g if g.dtype is torch.float64 else g.float()
@@ -244,7 +244,7 @@ class StyleLossToTarget(FeatureLoss):
         self.model,self.norm,self.stat,self.relative,self.mask = model,norm,stats[stat]() if isinstance(stat, str) else stat,relative,mask
         self.weights = _weights(weights, self.layers)
         with torch.no_grad():
-            feats = features_at(target if target.ndim==4 else target[None], self.layers, model, norm)
+            feats = features_at(target if getattr(target, 'ndim', 4)!=3 else target[None], self.layers, model, norm)
             self.target = {k:self.stat.finish(*self.stat.measure(f, _mask_at(target_mask, f.shape[-2:]))) for k,f in feats.items()}
 
 # %% ../nbs/09_style_transfer.ipynb #09af75fb
@@ -334,6 +334,8 @@ def match_colours(
     to:torch.Tensor # Picture (3,H,W) whose mean and covariance of colours `im` gets
 )->torch.Tensor: # (3,h,w), clamped to 0..1
     "Linear change of colours that matches mean and covariance (Gatys et al., arXiv 1606.05897)"
+    for o in (im, to):
+        if o.ndim!=3 or len(o)!=3 or o[0].numel()<2 or o.is_complex() or not o.isfinite().all(): raise ValueError(f'colours are matched of pictures (3,h,w) of finite numbers, not {tuple(o.shape)} {o.dtype}')
     def root(c, p):
         l,v = torch.linalg.eigh(c)
         return v*l.clamp(min=1e-6)**p@v.T
