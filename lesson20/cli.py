@@ -42,8 +42,8 @@ def clear_errors(
     "Turn errors in what the user gave into one line on stderr and exit status 2, Ctrl-C into status 130"
     try:
         with memory_advice(lower): yield
-    except KeyboardInterrupt:
-        print(f'\n{name}: stopped; what was written so far is kept', file=sys.stderr)
+    except KeyboardInterrupt as e:
+        print(f'\n{name}: stopped; {e or "what was written so far is kept"}', file=sys.stderr)
         sys.exit(130)
     except (ValueError,OSError,FloatingPointError,MemoryError) as e:
         print(f"{name}: {' '.join(str(e).split()) or type(e).__name__}", file=sys.stderr)
@@ -458,7 +458,7 @@ def _style(content, style, out, movie, network, **kw):
     if movie and Path(movie).suffix.lower()!='.mp4': raise ValueError(f'{movie}: the name must end in .mp4')
     job = StyleTransfer(content, style, device=str(pick_device(kw.pop('device'))), model=vgg16(network) if network!='bundled' else None, cbs=ProgressCB(), **kw)
     if job.model is not None: job.model.to(job.dev)
-    print(f'{job.content.shape[-1]} x {job.content.shape[-2]} pixels, painted at {", ".join(map(str, scale_sizes(job.size, job.scales)))}, {job.steps} steps each, {str(job.dtype)[6:]} on {job.dev}', flush=True)
+    print(f'{job.content.shape[-1]} x {job.content.shape[-2]} pixels come in, and are painted with a longer side of {", ".join(map(str, scale_sizes(job.size, job.scales)))}, {job.steps} steps each, {str(job.dtype)[6:]} on {job.dev}', flush=True)
     r = job.run()
     save_image(r.image, out)
     if movie and r.frames: write_mp4(r.film(), movie)
@@ -550,12 +550,14 @@ def train_nca(
     out,target,ca = _new_file(out, '.safetensors'),_target(style, size),SimpleCA(channels, hidden).to(pick_device(device))
     h = blake2b(target.contiguous().numpy().tobytes()+repr((size,grid,channels,hidden,batches,bs,seed)).encode(), digest_size=12)
     save = [FrameCB(out.with_suffix('.png')), WarmStartCB(None, h.hexdigest()), CheckpointCB(out.with_suffix('.ckpt'), every)]
-    done,stopped = RecorderCB(loss=lambda cb: cb.learn.loss.item()),False
+    done,stopped,ckpt = RecorderCB(loss=lambda cb: cb.learn.loss.item()),False,out.with_suffix('.ckpt')
+    if ckpt.exists(): print(f'going on from {ckpt}', flush=True)
     try: train_ca(target, batches, ca, seed=seed, sz=grid, bs=bs, pool_size=max(64, bs), warm_up=batches//4, cbs=[*save, done, *cbs])
     except KeyboardInterrupt: stopped = True
     save_ca(ca, out, target=str(style) if isinstance(style, (str,Path)) else 'a picture', size=size, batches=len(done.recs.get('loss', ())))
-    if stopped: raise KeyboardInterrupt
-    out.with_suffix('.ckpt').unlink(missing_ok=True)
+    kept = len(done.recs.get('loss', ()))//every*every
+    if stopped: raise KeyboardInterrupt(f'the same command goes on after {kept} of {batches} batches' if kept else f'too early for a checkpoint, which comes every {every} batches')
+    ckpt.unlink(missing_ok=True)
     return ca
 
 # %% ../nbs/16_cli.ipynb #7b1f0a07
@@ -579,17 +581,17 @@ def _nca_command(
     action:str, # train, play or film
     src:str, # For train a picture: a path, an address, or the name of one in the package; else an automaton: a .safetensors file, or the name of one in the package
     out:str='', # File to write: .safetensors, .html or .mp4; empty: named after `src`
-    size:int=96, # Pixels of the picture's longer side
-    grid:int=96, # Cells of a side to train on
-    channels:int=4, # Numbers in a cell
-    hidden:int=8, # Units of the hidden layer
-    batches:int=1000, # To train on
-    bs:int=4, # Grids in a batch
-    every:int=50, # Batches between two checkpoints
-    frames:int=150, # Of the film
+    size:int=96, # train: pixels of the picture's longer side
+    grid:int=96, # train: cells of a side
+    channels:int=4, # train: numbers in a cell
+    hidden:int=8, # train: units of the hidden layer
+    batches:int=1000, # train: how many
+    bs:int=4, # train: grids in a batch
+    every:int=50, # train: batches between two checkpoints
+    frames:int=150, # film: how many
     seed:int=0, # Of everything random
-    no_open:bool=False, # Only write the page, don't open it?
-    device:str='' # cpu, cuda, cuda:1, mps; empty: the best that works
+    no_open:bool=False, # play: only write the page
+    device:str='' # train: cpu, cuda, cuda:1, mps; empty: the best that works
 ):
     "Teach a texture to a cellular automaton, write the page on which it lives, or film it"
     with clear_errors('lesson20-nca', 'grid, bs or size'):

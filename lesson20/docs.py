@@ -230,6 +230,8 @@ pre,.output_html,.rendered_html table{overflow-x:auto;max-width:100%} pre{font:1
 .input_area,.rendered_html pre{background:var(--box);border-radius:8px;padding:2px 14px} code{font-size:.9em} .text_cell_render{overflow-wrap:break-word}
 table{border-collapse:collapse;display:block;font-size:.92em} td,th{border-bottom:1px solid var(--line);padding:5px 10px;text-align:left}
 img,video,svg,canvas{max-width:100%;height:auto} .output_png img,.output_svg svg{background:#fff;border-radius:6px} hr{border:0;border-top:1px solid var(--line)}
+figure{margin-inline:0} figure input[type=range]{max-width:100%;margin-inline:0} td a{overflow-wrap:normal}
+@media(max-width:600px){td:nth-child(3){min-width:9em}}
 details{margin:.5em 0} summary{cursor:pointer;color:var(--link)} :focus-visible{outline:3px solid var(--link);outline-offset:2px}'''
 
 # %% ../nbs/97_docs.ipynb #737f67f2

@@ -389,6 +389,8 @@ def train_ca(
     **kw # Goes to it
 )->SimpleCA: # The automaton
     "Train an automaton until it makes textures like the target; the rate drops to a third after half, three quarters and nine tenths of the batches"
+    if batches<1: raise ValueError(f'batches is {batches}: give at least 1')
+    if style_loss is None and not torch.is_tensor(target): raise TypeError(f'target is a picture (3,h,w), not {target!r:.40}: sample_image(name) reads one of the package')
     set_seed(seed)
     model = SimpleCA() if model is None else model
     loss = StyleLossToTarget(target, layers, stat=stat) if style_loss is None else style_loss

@@ -661,7 +661,11 @@ def read_picture(
     if isinstance(src, torch.Tensor):
         if src.ndim!=3 or src.shape[0]!=3 or not src.is_floating_point(): raise ValueError(f'a picture is a float tensor (3,h,w) in 0..1, got {tuple(src.shape)} {src.dtype}')
         return src.detach().float().cpu()
-    return sample_image(src) if str(src) in sample_names() else load_image(src)
+    if str(src) in sample_names(): return sample_image(src)
+    try: return load_image(src)
+    except ImageError as e:
+        if not str(e).endswith('no such file'): raise
+        raise ImageError(f"{e}, and no picture of the package ({', '.join(sample_names())})") from None
 
 def _fit(im, size):
     "The picture with its longer side `size`, both sides at least 16"

@@ -475,6 +475,8 @@ def to_html(
     "An automaton, alive, as a part of a web page that needs nothing from anywhere else"
     models = _named(models, title)
     h,w = map(int, (size,size) if isinstance(size, int) else size)
+    if min(h, w)<1: raise ValueError(f'size is {size}: give at least one cell a side')
+    if not 0<=rate<=1: raise ValueError(f'rate is {rate}: give a share from 0 to 1')
     data = dict(size=[w,h], seed=seed, speed=speed, start=start, models=[_entry(k, m, _source(m, sources, k), bits, rate) for k,m in models.items()])
     name = f'nca-{zlib.crc32(_json(data).encode()):08x}-{next(_numbers)}'
     code = _code(name, data)
@@ -485,7 +487,8 @@ _numbers = count()
 
 def _named(models, title):
     "A dictionary of at least one automaton"
-    models = {title:models} if isinstance(models, torch.nn.Module) else dict(models)
+    if not isinstance(models, (torch.nn.Module,dict)): raise TypeError(f'an automaton or a dictionary of them is wanted, not {models!r:.40}: load_ca(name) gives one of the package')
+    models = {title:models} if isinstance(models, torch.nn.Module) else models
     if not models: raise ValueError('no automaton to show')
     return models
 
