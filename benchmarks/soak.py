@@ -4,7 +4,7 @@ Two things go on for an hour, side by side: an automaton lives in headless Chrom
 average and previews of samples in the list of its callbacks. Every minute the memory of both is noted (what is shared with no other process, over the whole tree of processes). Writes soak.json and soak.md
 with the growth from the end of the first tenth to the end, in MiB an hour by a straight line. Linux, Debian's chromium, the developers' requirements.
 """
-import argparse, json, os, platform, shutil, subprocess, sys, tempfile, time
+import argparse, json, os, platform, shutil, signal, subprocess, sys, tempfile, time
 from datetime import date
 from pathlib import Path
 import numpy as np
@@ -62,6 +62,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('--minutes', type=float, default=60)
     a = p.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)) # so that what was started is ended, too
     from lesson20.nca import load_ca
     from lesson20.webgl import write_html
     from playwright.sync_api import sync_playwright
