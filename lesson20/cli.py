@@ -555,8 +555,9 @@ def train_nca(
     try: train_ca(target, batches, ca, seed=seed, sz=grid, bs=bs, pool_size=max(64, bs), warm_up=batches//4, cbs=[*save, done, *cbs])
     except KeyboardInterrupt: stopped = True
     save_ca(ca, out, target=str(style) if isinstance(style, (str,Path)) else 'a picture', size=size, batches=len(done.recs.get('loss', ())))
-    kept = len(done.recs.get('loss', ()))//every*every
-    if stopped: raise KeyboardInterrupt(f'the same command goes on after {kept} of {batches} batches' if kept else f'too early for a checkpoint, which comes every {every} batches')
+    if stopped:
+        kept = load_checkpoint(ckpt)['at']['batches'] if ckpt.exists() else 0
+        raise KeyboardInterrupt(f'the same command goes on after {kept} of {batches} batches')
     ckpt.unlink(missing_ok=True)
     return ca
 
