@@ -179,7 +179,6 @@ def seeds(
 )->Tensor: # (n,num_channels,h,w)
     "Grids with a single living cell in the middle"
     x = make_grids(n, sz, num_channels)
-    if not x.shape[2]*x.shape[3]: raise ValueError(f'there is no room for a seed in grids of {tuple(x.shape[2:])} cells')
     x[:,3:,x.shape[2]//2,x.shape[3]//2] = 1
     return x
 
@@ -266,7 +265,7 @@ def rollout(self:GrowingCA,
 )->Tensor: # The grids after `n` steps, with gradients
     "Many steps with `hash_mask`s, as in `SimpleCA.rollout`; in a world with edges only living cells are computed"
     plain = type(self).step is GrowingCA.step and type(self).update is SimpleCA.update and self.padding=='zeros'
-    self._check(x)
+    self._check(x, n)
     if not plain or n<1: return super(GrowingCA, self).rollout(x, n, seed, first, update_rate)
     return self._run(x, [hash_mask(seed, i, (len(x),*x.shape[-2:]), update_rate, x.device) for i in range(first, first+n)])
 

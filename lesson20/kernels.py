@@ -667,8 +667,8 @@ def fused_rollout(
     update_rate:float=0.5 # Share of the cells that are awake, 0 to 1
 )->Tensor: # The grids after `n` steps
     "`rollout` as one operator"
-    if x.ndim!=4 or x.shape[1]!=model.num_channels: raise ValueError(f'grids are (b,{model.num_channels},h,w) for this automaton, not {tuple(x.shape)}')
-    if n<1 or not x.numel(): return x
+    model._check(x, n)
+    if not n: return x
     nb,a = _basis(model.filters)
     c,hid = model.num_channels,model.hidden_n
     with torch.autocast(x.device.type, enabled=False): w1 = (model.w1.weight.reshape(hid, c, -1)@a.to(model.w1.weight)).reshape(hid, -1)
@@ -711,7 +711,7 @@ def rollout(self:SimpleCA,
     how:str=None # One of `ways`; None: the fastest that fits
 )->Tensor: # The grids after `n` steps, with gradients
     "Many steps, whose masks are `hash_mask`s: the same seed gives the same run"
-    self._check(x)
+    self._check(x, n)
     if how is None: how = 'plain' if not _standard(self) else 'fused' if _fusable(self, x) else 'folded'
     if how not in ways: raise ValueError(f"how is {how!r}: give one of {', '.join(ways)}")
     return ways[how](self, x, n, seed, first, update_rate)

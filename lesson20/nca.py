@@ -133,8 +133,9 @@ def hash_mask(
 
 # %% ../nbs/11_nca.ipynb #694c0364
 @patch
-def _check(self:SimpleCA, x):
-    "Raise unless `x` are grids for this automaton"
+def _check(self:SimpleCA, x, n=0):
+    "Raise unless `x` are grids for this automaton, which may live `n` steps"
+    if n<0: raise ValueError(f'an automaton lives 0 steps or more, not {n}')
     good = x.ndim==4 and x.shape[1]==self.num_channels and x.numel() and (x.dtype==self.w1.weight.dtype or torch.is_autocast_enabled(x.device.type))
     if not good: raise ValueError(f'grids are (b,{self.num_channels},h,w) of {self.w1.weight.dtype}, not {tuple(x.shape)} of {x.dtype}')
 
@@ -147,7 +148,7 @@ def rollout(self:SimpleCA,
     update_rate:float=0.5 # Share of the cells that are awake, 0 to 1
 )->torch.Tensor: # The grids after `n` steps, with gradients
     "Many steps, whose masks are `hash_mask`s: the same seed gives the same run"
-    self._check(x)
+    self._check(x, n)
     for i in range(first, first+n): x = self.step(x, hash_mask(seed, i, (len(x),*x.shape[-2:]), update_rate, x.device))
     return x
 
@@ -167,6 +168,7 @@ def save_ca(
     "Write an automaton as one safetensors file, with what it needs to be built again as JSON in the file's head"
     from safetensors.torch import save
     path = Path(path).expanduser()
+    if path.suffix!='.safetensors': raise ValueError(f"{path}: the name of an automaton's file ends in .safetensors")
     head = dict(module=type(model).__module__, cls=type(model).__name__, config=model.config(), info={**model.info, **info})
     state = {k:v.detach().cpu().contiguous() for k,v in model.state_dict().items()}
     with whole_file(path) as part: part.write_bytes(save(state, {'lesson20':json.dumps(head)}))

@@ -339,8 +339,6 @@ def match_colours(
     def root(c, p):
         l,v = torch.linalg.eigh(c)
         return v*l.clamp(min=1e-6)**p@v.T
-    for o in (im,to):
-        if not torch.is_tensor(o) or o.ndim!=3 or len(o)<2 or o[0].numel()<2: raise ValueError(f'match_colours takes pictures (3,h,w) of two pixels or more, not {tuple(getattr(o, "shape", ())) or repr(o)[:40]}')
     x,y = im.flatten(1).double(),to.flatten(1).double()
     a = root(torch.cov(y), 0.5)@root(torch.cov(x), -0.5)
     return (a@(x-x.mean(1, True))+y.mean(1, True)).reshape(im.shape).clamp(0, 1).to(im)
