@@ -58,15 +58,43 @@ def folded_rollout(
         x = _finish(model, x, u, hash_mask(seed, i, (len(x),*x.shape[-2:]), update_rate, x.device))
     return x
 
+# %% ../nbs/12_nca_kernels.ipynb #79d61e20
+_factors = torch.linalg.pinv(filters.flatten(1).double())
+
+def _basis(fs):
+    "nb, and a matrix (f,nb) with which filters (f,3,3) are sums of the first `nb` of the four, or of the nine neighbours"
+    a = fs.detach().double().cpu().flatten(1)@_factors
+    fits = not fs.requires_grad and torch.allclose(a@filters.flatten(1).double(), fs.detach().double().cpu().flatten(1), atol=1e-9, rtol=1e-7)
+    if not fits: return 9,fs.flatten(1)
+    a = torch.where(a.abs()<1e-9, 0., a)
+    nb = 3 if (a[:,3]==0).all() else 4
+    return nb,a[:,:nb].to(fs)
+
+def _layers(model):
+    "nb; w1 (hidden,c*nb) on the filters that it means, b1, w2 (c,hidden)"
+    (nb,a),c,hid = _basis(model.filters),model.num_channels,model.hidden_n
+    with torch.autocast(model.w1.weight.device.type, enabled=False): w1 = (model.w1.weight.reshape(hid, c, -1)@a.to(model.w1.weight)).reshape(hid, -1)
+    return nb,w1,model.w1.bias,model.w2.weight.reshape(c, hid)
+
+def _taps(nb): return (filters[:nb] if nb<9 else torch.eye(9)).reshape(-1, 9)
+
 # %% ../nbs/12_nca_kernels.ipynb #9eb4a93e
+def _slices(p, taps):
+    "What filters, tuples of nine numbers, see in planes with their rims (b,h+2,w+2)"
+    h,w = p.shape[-2]-2,p.shape[-1]-2
+    near = [p[:,i//3:i//3+h,i%3:i%3+w] for i in range(9)]
+    return [sum(near[i]*t for i,t in enumerate(f) if t) for f in taps]
+
+def _first_layer(xp, w1, b1, taps):
+    "What the cells see, and what the first layer makes of it"
+    seen = [o for p in xp for o in _slices(p, taps)]
+    return seen,[sum((s*w for s,w in zip(seen, ws)), b) for ws,b in zip(w1, b1)]
+
 def _shifted_step(x, xp, key, rate, w1, b1, w2, taps):
-    "One step by shifted slices; x (c,b,h,w), xp with its rim, w1 and w2 flat, taps: the filters as tuples of nine numbers"
-    (h,w),mask,seen = x.shape[-2:],_awake_cells(key, x.shape[1:], rate, x.device)[:,0].to(x),[]
-    for xp in xp:
-        near = [xp[:,i//3:i//3+h,i%3:i%3+w] for i in range(9)]
-        seen += [sum(near[i]*t for i,t in enumerate(f) if t) for f in taps]
-    hidden = [sum((s*w for s,w in zip(seen, ws)), b).relu() for ws,b in zip(w1.unbind(0), b1)]
-    return torch.stack([x+mask*sum(a*w for a,w in zip(hidden, ws)) for x,ws in zip(x, w2.unbind(0))])
+    "One step; x (c,b,h,w), xp the same with its rim, key: a hash of seed and step"
+    mask = _awake_cells(key, x.shape[1:], rate, x.device)[:,0].to(x)
+    hidden = [o.relu() for o in _first_layer(xp, w1, b1, taps)[1]]
+    return torch.stack([x+mask*sum(h*w for h,w in zip(hidden, ws)) for x,ws in zip(x, w2)])
 
 # %% ../nbs/12_nca_kernels.ipynb #ac5467e1
 @lru_cache
@@ -76,15 +104,54 @@ def has_compiler()->bool: # False too where a compiler fails
     except Exception: return False
 
 # %% ../nbs/12_nca_kernels.ipynb #c1497150
-def _folded_step(x, xp, key, rate, K, b1, w2):
-    return x+F.conv2d(F.conv2d(xp, K, b1).relu(), w2)*_awake_cells(key, (len(x),*x.shape[-2:]), rate, x.device)
+def _shifted_back(g, xp, key, rate, w1, b1, w2, taps):
+    "Gradients of what the cells see (c*nb,b,h,w), of w1, b1 and w2, from that of the new cells (c,b,h,w)"
+    mask = _awake_cells(key, g.shape[1:], rate, g.device)[:,0].to(g)
+    seen,act = _first_layer(xp, w1, b1, taps)
+    gu = [o*mask for o in g]
+    ga = [torch.where(a>0, sum(o*w for o,w in zip(gu, ws)), 0.) for a,ws in zip(act, w2.T)]
+    gp = [sum(o*w for o,w in zip(ga, ws)) for ws in w1.T]
+    def sums(xs, ys): return torch.stack([torch.stack([(x*y).sum(-1) for y in ys]) for x in xs]).sum((-2,-1))
+    return torch.stack(gp),sums(ga, seen),torch.stack([o.sum(-1) for o in ga]).sum((-2,-1)),sums(gu, [a.relu() for a in act])
 
+def _filters_back(g, gp, taps):
+    "Add the adjoint of the filters of gp, with its rim, to g"
+    n,turned = len(taps),[t[::-1] for t in taps]
+    return torch.stack([sum((o for i,t in enumerate(turned) for o in _slices(gp[c*n+i], [t])), g) for c,g in enumerate(g)])
+
+# %% ../nbs/12_nca_kernels.ipynb #1ef590df
 @lru_cache
 def _compiled(f): return torch.compile(f, dynamic=False)
 
-def _grad_wanted(model, x): return torch.is_grad_enabled() and any(o.requires_grad for o in (x,model.filters,*model.parameters()))
+class _ShiftedRun(torch.autograd.Function):
+    "Many steps; `do` is `_compiled`, or leaves functions as they are"
+    @staticmethod
+    def run(x, w1, b1, w2, keys, rate, taps, padding, do, states=None):
+        for key in keys:
+            xp = _framed(x, padding)
+            if states is not None: states.append(xp)
+            x = do(_shifted_step)(x, xp, key, rate, w1, b1, w2, taps)
+        return x
+    @staticmethod
+    def forward(ctx, x, *args):
+        states,ctx.rest = [],args[3:]
+        y = _ShiftedRun.run(x, *args, states=states)
+        ctx.save_for_backward(*args[:3], *states)
+        return y
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, g):
+        (w1,b1,w2,*states),(keys,rate,taps,padding,do) = ctx.saved_tensors,ctx.rest
+        g,sums = g.contiguous(),[torch.zeros_like(o) for o in (w1,b1,w2)]
+        for key,xp in zip(reversed(keys), reversed(states)):
+            gp,*more = do(_shifted_back)(g, xp, key, rate, w1, b1, w2, taps)
+            g = do(_filters_back)(g, _framed(gp, padding), taps)
+            for o,p in zip(sums, more): o += p
+        return g,*sums,*(None,)*5
 
 # %% ../nbs/12_nca_kernels.ipynb #5f1c09ae
+def _grad_wanted(model, x): return torch.is_grad_enabled() and any(o.requires_grad for o in (x,model.filters,*model.parameters()))
+
 def compiled_rollout(
     model:SimpleCA, # The rule, without alive masking
     x:Tensor, # Grids (b,c,h,w)
@@ -94,16 +161,14 @@ def compiled_rollout(
     update_rate:float=0.5, # Share of the cells that are awake
     compiled:bool=None # By `torch.compile`? None: where there is a compiler
 )->Tensor: # The grids after `n` steps
-    "`rollout` for a compiler: the folded step where gradients are wanted, else multiply-adds of shifted slices"
+    "`rollout` by shifted slices for a compiler, with a way back that keeps the states only; large rules are folded"
     if model.alive is not None: raise ValueError('compiled_rollout knows no alive masking: use the folded or the fused way')
-    rate,train = torch.tensor(round(update_rate*2**24), device=x.device),_grad_wanted(model, x)
-    if train: f,args = _folded_step,(fold_filters(model),model.w1.bias,model.w2.weight)
-    else:
-        taps = tuple(tuple(o) for o in model.filters.flatten(1).tolist())
-        f,args,x = _shifted_step,(model.w1.weight.flatten(1),model.w1.bias,model.w2.weight.flatten(1),taps),x.transpose(0, 1).contiguous()
-    if has_compiler() if compiled is None else compiled: f = _compiled(f)
-    for key in hash32(hash32(int(seed))^torch.arange(first, first+n, device=x.device)).unbind(): x = f(x, _framed(x, model.padding), key, rate, *args)
-    return x if train else x.transpose(0, 1).contiguous()
+    nb,*layers = _layers(model)
+    if layers[0].numel()>300: return folded_rollout(model, x, n, seed, first, update_rate)
+    rate,keys = torch.tensor(round(update_rate*2**24), device=x.device),hash32(hash32(int(seed))^torch.arange(first, first+n, device=x.device)).unbind()
+    do = _compiled if (has_compiler() if compiled is None else compiled) else lambda f: f
+    run = _ShiftedRun.apply if _grad_wanted(model, x) else _ShiftedRun.run
+    return run(x.transpose(0, 1).contiguous(), *layers, keys, rate, tuple(map(tuple, _taps(nb).tolist())), model.padding, do).transpose(0, 1).contiguous()
 
 # %% ../nbs/12_nca_kernels.ipynb #a17ada98
 def _load(a, i): return a[i:i+_L].copy()
@@ -231,18 +296,6 @@ def _perceive(s, o, W, P, p, S, k, w, nb):
         _store(P, p+S+x, sr-sl)
         _store(P, p+2*S+x, two*(dc-uc)+((dl-ul)+(dr-ur)))
         if nb==4: _store(P, p+3*S+x, two*(uc+dc)+(sl+sr)-twelve*c)
-
-# %% ../nbs/12_nca_kernels.ipynb #79d61e20
-_factors = torch.linalg.pinv(filters.flatten(1).double())
-
-def _basis(fs):
-    "nb, and a matrix (f,nb) with which filters (f,3,3) are sums of the first `nb` of the four, or of the nine neighbours"
-    a = fs.detach().double().cpu().flatten(1)@_factors
-    fits = not fs.requires_grad and torch.allclose(a@filters.flatten(1).double(), fs.detach().double().cpu().flatten(1), atol=1e-9, rtol=1e-7)
-    if not fits: return 9,fs.flatten(1)
-    a = torch.where(a.abs()<1e-9, 0., a)
-    nb = 3 if (a[:,3]==0).all() else 4
-    return nb,a[:,:nb].to(fs)
 
 # %% ../nbs/12_nca_kernels.ipynb #018d1540
 @_jit
@@ -669,12 +722,9 @@ def fused_rollout(
     "`rollout` as one operator"
     model._check(x, n)
     if not n: return x
-    nb,a = _basis(model.filters)
-    c,hid = model.num_channels,model.hidden_n
-    with torch.autocast(x.device.type, enabled=False): w1 = (model.w1.weight.reshape(hid, c, -1)@a.to(model.w1.weight)).reshape(hid, -1)
-    b1,w2 = model.w1.bias,model.w2.weight.reshape(c, hid)
+    nb,*layers = _layers(model)
     alive = -1. if model.alive is None else float(model.alive)
-    return nca_steps(x, w1, b1, w2, nb, model.padding!='circular', n, seed, first, float(update_rate), alive, _grad_wanted(model, x))[0]
+    return nca_steps(x, *layers, nb, model.padding!='circular', n, seed, first, float(update_rate), alive, _grad_wanted(model, x))[0]
 
 # %% ../nbs/12_nca_kernels.ipynb #2b4365f3
 def _standard(model):
@@ -787,7 +837,7 @@ def _gpu_plan(x, w1, b1, w2, nb, zero):
     "Taps, weights padded to powers of two, at least 16, and the kernels' numbers"
     size = lambda n: max(16, 1<<(n-1).bit_length())
     KP,HP,CP = size(w1.shape[1]),size(len(w1)),size(len(w2))
-    taps = (filters[:nb] if nb<9 else torch.eye(9)).reshape(-1, 9).to(x)
+    taps = _taps(nb).to(x)
     ws = [F.pad(o, p).contiguous() for o,p in ((w1,(0,KP-w1.shape[1],0,HP-len(w1))), (b1,(0,HP-len(b1))), (w2,(0,HP-w2.shape[1],0,CP-len(w2))))]
     b,c,h,w = x.shape
     return taps,*ws,(b*h*w,c,h,w,nb),dict(KP=KP, HP=HP, CP=CP, BLOCK=64 if KP*HP<1<<12 else 16, ZERO=zero)
