@@ -120,7 +120,7 @@ def show_images(
     fig, axs = get_grid(len(ims), nrows, ncols, **kw)
     for ax, im, t in zip_longest(axs.flat[:len(ims)], ims, titles): show_image(im, ax=ax, cmap=cmap, vmin=vmin, vmax=vmax, title=t)
     points = 72*fig.get_size_inches()[0]/axs.shape[-1]
-    for ax, t in zip(axs.flat, titles): ax.set_title(t, fontsize=max(5, min(12, 1.7*points/max(len(o) for o in titles))), pad=3)
+    for ax, t in zip(axs.flat, titles): ax.set_title(t, fontsize=max(5, min(12, 1.7*points/max(len(l) for o in titles for l in o.split('\n')))), pad=3)
 
 # %% ../nbs/00_show.ipynb #a08d9d38
 class ImageError(ValueError): "An image that can't be read; the message begins with its name"
@@ -585,6 +585,8 @@ def show_video(
     return HTML(video_html(path, label, width, **kw))
 
 # %% ../nbs/00_show.ipynb #a7eeae31
+_own_keys = ' data-lm-suppress-shortcuts="true"' # JupyterLab leaves keys to an element with it
+
 def scrubber_html(
     frames, # images as for `show_image`, all of one size
     label:str, # what they show, for readers who can't see it
@@ -600,7 +602,7 @@ def scrubber_html(
     name, last, size = f'scrubber-{os.getpid()}-{next(_numbers)}', len(uris)-1, f' width="{int(width)}"' if width else ''
     script = (f'(()=>{{const e=document.getElementById("{name}"),f={uris},p=e.querySelector("img"),r=e.querySelector("input");'
               'r.hidden=false;r.oninput=()=>{p.src=f[r.value]}})()').replace("'", '"')
-    return (f'<figure id="{name}"><img src="{uris[-1]}" alt="{escape(label)}"{size}><br><input type="range" min="0" max="{last}" value="{last}"'
+    return (f'<figure id="{name}"><img src="{uris[-1]}" alt="{escape(label)}"{size}><br><input type="range"{_own_keys} min="0" max="{last}" value="{last}"'
             f' aria-label="{escape(label)}: frame"{style} hidden><script>{script}</script></figure>')
 
 # %% ../nbs/00_show.ipynb #93b27609
@@ -621,5 +623,5 @@ def compare_html(
     return (f'<figure id="{name}" style="--x:50%;max-width:{int(width or b[1])}px;margin:1em 0"><div style="position:relative;touch-action:pan-y;cursor:ew-resize">'
             f'<img src="{under}" alt="{alt}" draggable="false" style="{full}"><img src="{over}" alt="" draggable="false" style="{full}position:absolute;'
             'inset:0;clip-path:inset(0 calc(100% - var(--x)) 0 0)"><span style="position:absolute;top:0;bottom:0;left:var(--x);border-left:2px solid #fff;'
-            f'margin-left:-1px;pointer-events:none"></span></div><input type="range" min="0" max="100" value="50" aria-label="{alt}: edge" hidden '
+            f'margin-left:-1px;pointer-events:none"></span></div><input type="range"{_own_keys} min="0" max="100" value="50" aria-label="{alt}: edge" hidden '
             f'style="width:100%"><script>{script}</script></figure>')

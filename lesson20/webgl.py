@@ -328,7 +328,7 @@ C.onpointerleave = C.onblur = () => {hover = 0; wake()};
 const nudge = (k,d) => {const o = get(k); o.value = +o.value+d; read()}, pick = v => {$(`[value=${v}]`).checked = 1};
 C.onkeydown = e => {
   const r = Math.max(1,size()/2|0), k = e.key, go = {ArrowLeft:[-r,0],ArrowRight:[r,0],ArrowUp:[0,-r],ArrowDown:[0,r]}[k];
-  const act = {" ":() => get("play").click(),".":() => get("one").click(),r:() => get("reset").click(),e:() => pick("erase"),p:() => pick("paint"),
+  const act = {" ":() => get("play").click(),".":() => get("one").click(),r:() => get("reset").click(),e:() => pick("erase"),p:() => pick("paint"),s:() => m.live && pick("seed"),
     "[":() => nudge("brush",-1),"]":() => nudge("brush",1),"+":() => nudge("zoom",1),"-":() => nudge("zoom",-1),Enter:() => touch(at,at)}[k];
   if (!go && !act || e.ctrlKey || e.metaKey || e.altKey) return;
   if (go) {at = aim = at.map((v,i) => (v+go[i]+P.size[i])%P.size[i]); look()} else act();
@@ -343,6 +343,7 @@ const grid = () => {
   return new Float32Array(all.buffer)};
 const start = () => {try {m = 0; change(+get("model").value); el.classList.add("live"); wake()} catch (e) {console.error(e)}};
 P.models.forEach((o,i) => get("model").add(new Option(o.name,i)));
+el.querySelectorAll("canvas,button,input,select").forEach(o => o.dataset.lmSuppressShortcuts = 1);
 get("model").parentNode.hidden = P.models.length<2;
 get("speed").value = Math.log2(P.speed); get("brush").value = Math.min(W,H)/12;
 get("play").textContent = on ? "Pause" : "Play";
@@ -398,7 +399,7 @@ _form = ('<div class="nca-on"><canvas tabindex="0" role="application" aria-label
     f'<div class="nca-row" role="radiogroup" aria-label="Pointer">{_tool("erase","Erase"," checked")}{_tool("paint","Paint")}'
     f'<input type="color" name="ink" value="#ff7043" aria-label="Colour">{_tool("seed","Seed")}</div>'
     f'{_slider("brush","Brush",1,64,1,20)}{_slider("speed","Speed",0,10,"any",6)}{_slider("rate","Rate",0.05,1,0.05,0.5)}{_slider("zoom","Zoom",-1,4,1,0)}'
-    '<small class="nca-n"></small><small id="${el.id}-k">Drag over the pattern. Keys: space plays, . steps, R resets, E erases, P paints, [ and ] brush, + and - zoom, '
+    '<small class="nca-n"></small><small id="${el.id}-k">Drag over the pattern. Once it is clicked, keys work: space plays, . steps, R resets, E erases, P paints, S sets seeds, [ and ] brush, + and - zoom, '
     'arrows move, Enter draws.</small></div></div>')
 
 # %% ../nbs/14_webgl.ipynb #f8dbc559

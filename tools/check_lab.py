@@ -90,8 +90,13 @@ def check(page, url, screenshot=None):
     scrubber.locator('input').wait_for()
     frame = lambda: scrubber.locator('img').get_attribute('src')
     old = frame()
-    scrubber.locator('input').click(position=dict(x=3, y=5)) # arrow keys are JupyterLab's own
+    scrubber.locator('input').click(position=dict(x=3, y=5))
     assert frame() != old, 'the scrubber does not move'
+    old, active = frame(), lambda: page.locator('.jp-Cell.jp-mod-active').get_attribute('data-windowed-list-index')
+    place = active()
+    for _ in range(2): page.keyboard.press('ArrowDown'); page.keyboard.press('ArrowRight')
+    assert active() == place, 'a key pressed in the scrubber leaves its cell'
+    assert frame() != old, 'the scrubber does not follow the arrow keys'
     wrong = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]', has_text='Traceback').all_text_contents()
     assert not wrong, wrong
     print(text)
