@@ -10,7 +10,7 @@ from pathlib import Path
 from machine import results
 
 root = Path(__file__).resolve().parent
-minutes = dict(startup=10, data_batching=1, precision=3, learner_overhead=12, nca=6, growth=5, style=20, echo=15, ddpm_recipe=30, timesteps=150, sampling=240)
+minutes = dict(startup=10, data_batching=1, precision=3, learner_overhead=12, nca=6, growth=5, style=20, echo=15, ddpm_recipe=30, timesteps=150, sampling=240, soak=60)
 
 def middle(ts): return dict(zip(('low', 'value', 'high'), statistics.quantiles(ts, n=4)))
 def rows(d, value): return [dict(name=k, **value(v)) for k, v in d.items()]
@@ -43,6 +43,8 @@ def ddpm_recipe(d):
 
 def growth(d): return {f'growth, {k}': dict(unit='seconds', **s) for k, s in d['series'].items()}
 
+def soak(d): return dict(memory=dict(unit='MiB', rows=d['rows']))
+
 def where(d):
     m = d.get('machine')
     if 'where' in d: return d['where']
@@ -51,7 +53,7 @@ def where(d):
 def collect():
     "What all have written, in one form: for each figure a unit, a machine, and rows of name, value, low and high"
     out = {}
-    for f in (startup, learner_overhead, nca, style, sampling, echo, ddpm_recipe, growth):
+    for f in (startup, learner_overhead, nca, style, sampling, echo, ddpm_recipe, growth, soak):
         for path in sorted(p for o in (root, results) for p in o.glob(f'{f.__name__}*.json')):
             d = json.loads(path.read_text(encoding='utf-8'))
             more = path.stem.removeprefix(f.__name__).strip('-_')
