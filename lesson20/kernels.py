@@ -133,10 +133,10 @@ class _ShiftedRun(torch.autograd.Function):
             x = do(_shifted_step)(x, xp, key, rate, w1, b1, w2, taps)
         return x
     @staticmethod
-    def forward(ctx, x, *args):
-        states,ctx.rest = [],args[3:]
-        y = _ShiftedRun.run(x, *args, states=states)
-        ctx.save_for_backward(*args[:3], *states)
+    def forward(ctx, *args):
+        states,inputs,ctx.rest = [],[o.detach() for o in args[:4]],args[4:] # with requires_grad the compiler would make another version
+        y = _ShiftedRun.run(*inputs, *ctx.rest, states=states)
+        ctx.save_for_backward(*inputs[1:], *states)
         return y
     @staticmethod
     @torch.autograd.function.once_differentiable
