@@ -119,23 +119,25 @@ def _filters_back(g, gp, taps):
     n,turned = len(taps),[t[::-1] for t in taps]
     return torch.stack([sum((o for i,t in enumerate(turned) for o in _slices(gp[c*n+i], [t])), g) for c,g in enumerate(g)])
 
-# %% ../nbs/12_nca_kernels.ipynb #1ef590df
+# %% ../nbs/12_nca_kernels.ipynb #b2e38bb0
 @lru_cache
 def _compiled(f): return torch.compile(f, dynamic=False)
 
-class _ShiftedRun(torch.autograd.Function):
+def _shifted_run(x, w1, b1, w2, keys, rate, taps, padding, do, states=None):
     "Many steps; `do` is `_compiled`, or leaves functions as they are"
-    @staticmethod
-    def run(x, w1, b1, w2, keys, rate, taps, padding, do, states=None):
-        for key in keys:
-            xp = _framed(x, padding)
-            if states is not None: states.append(xp)
-            x = do(_shifted_step)(x, xp, key, rate, w1, b1, w2, taps)
-        return x
+    for key in keys:
+        xp = _framed(x, padding)
+        if states is not None: states.append(xp)
+        x = do(_shifted_step)(x, xp, key, rate, w1, b1, w2, taps)
+    return x
+
+# %% ../nbs/12_nca_kernels.ipynb #1ef590df
+class _ShiftedRun(torch.autograd.Function):
+    "`_shifted_run`, with its way back"
     @staticmethod
     def forward(ctx, *args):
         states,inputs,ctx.rest = [],[o.detach() for o in args[:4]],args[4:] # with requires_grad the compiler would make another version
-        y = _ShiftedRun.run(*inputs, *ctx.rest, states=states)
+        y = _shifted_run(*inputs, *ctx.rest, states=states)
         ctx.save_for_backward(*inputs[1:], *states)
         return y
     @staticmethod
@@ -167,7 +169,7 @@ def compiled_rollout(
     if layers[0].numel()>300: return folded_rollout(model, x, n, seed, first, update_rate)
     rate,keys = torch.tensor(round(update_rate*2**24), device=x.device),hash32(hash32(int(seed))^torch.arange(first, first+n, device=x.device)).unbind()
     do = _compiled if (has_compiler() if compiled is None else compiled) else lambda f: f
-    run = _ShiftedRun.apply if _grad_wanted(model, x) else _ShiftedRun.run
+    run = _ShiftedRun.apply if _grad_wanted(model, x) else _shifted_run
     return run(x.transpose(0, 1).contiguous(), *layers, keys, rate, tuple(map(tuple, _taps(nb).tolist())), model.padding, do).transpose(0, 1).contiguous()
 
 # %% ../nbs/12_nca_kernels.ipynb #a17ada98
