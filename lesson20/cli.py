@@ -551,13 +551,12 @@ def train_nca(
     h = blake2b(target.contiguous().numpy().tobytes()+repr((size,grid,channels,hidden,batches,bs,seed)).encode(), digest_size=12)
     save = [FrameCB(out.with_suffix('.png')), WarmStartCB(None, h.hexdigest()), CheckpointCB(out.with_suffix('.ckpt'), every)]
     done,stopped,ckpt = RecorderCB(loss=lambda cb: cb.learn.loss.item()),False,out.with_suffix('.ckpt')
-    if ckpt.exists(): print(f'going on from {ckpt}', flush=True)
+    def kept(): return load_checkpoint(ckpt)['at']['batches'] if ckpt.exists() else 0
+    if kept(): print(f'going on after {kept()} of {batches} batches, from {ckpt.name}', flush=True)
     try: train_ca(target, batches, ca, seed=seed, sz=grid, bs=bs, pool_size=max(64, bs), warm_up=batches//4, cbs=[*save, done, *cbs])
     except KeyboardInterrupt: stopped = True
     save_ca(ca, out, target=str(style) if isinstance(style, (str,Path)) else 'a picture', size=size, batches=len(done.recs.get('loss', ())))
-    if stopped:
-        kept = load_checkpoint(ckpt)['at']['batches'] if ckpt.exists() else 0
-        raise KeyboardInterrupt(f'the same command goes on after {kept} of {batches} batches')
+    if stopped: raise KeyboardInterrupt(f'the same command goes on after {kept()} of {batches} batches')
     ckpt.unlink(missing_ok=True)
     return ca
 
