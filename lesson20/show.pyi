@@ -67,3 +67,4 @@ _kinds: Any
 _adam7: Any
 _png_depths: Any
 _numbers: Any
+_own_keys: Any
