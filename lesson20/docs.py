@@ -171,6 +171,14 @@ def _plain(text):
     text = _attrs.sub(lambda m: m[1] or m[2] or '', text)
     return _nb_link.sub(lambda m: f']({nbpath2html(m[1])}', text)
 
+# %% ../nbs/97_docs.ipynb #268098e8
+_tex = re.compile(r'```.*?```|`[^`\n]*`|\$\$(.+?)\$\$|\$(?!\s)([^$\n]+?)(?<!\s)\$(?!\d)', re.S)
+
+def _math(text):
+    "Markdown `text` with MathML in place of formulas"
+    from latex2mathml.converter import convert
+    return _tex.sub(lambda m: convert(m[1], display='block') if m[1] else convert(m[2]) if m[2] else m[0], text)
+
 # %% ../nbs/97_docs.ipynb #82adee7d
 def _plain_cells(nb):
     "Processed notebook `nb` as nbconvert can show it, and its front matter"
@@ -178,7 +186,7 @@ def _plain_cells(nb):
     front = next((cell_frontmatter(c.source) for c in nb.cells if c.cell_type == 'raw'), {})
     nb.cells = [c for c in nb.cells if c.cell_type != 'raw']
     for c in nb.cells:
-        if c.cell_type == 'markdown': c.source = _plain(c.source)
+        if c.cell_type == 'markdown': c.source = _math(_plain(c.source))
         elif c.cell_type == 'code':
             if c.directives.get('echo') == 'false': c.metadata['tags'] = ['remove_input']
             c.remove_directives()
