@@ -177,7 +177,7 @@ _tex = re.compile(r'```.*?```|`[^`\n]*`|\$\$(.+?)\$\$|\$(?!\s)([^$\n]+?)(?<!\s)\
 def _math(text):
     "Markdown `text` with MathML in place of formulas"
     from latex2mathml.converter import convert
-    return _tex.sub(lambda m: convert(m[1], display='block') if m[1] else convert(m[2]) if m[2] else m[0], text)
+    return _tex.sub(lambda m: f'<span class="formula">{convert(m[1], display="block")}</span>' if m[1] else convert(m[2]) if m[2] else m[0], text)
 
 # %% ../nbs/97_docs.ipynb #82adee7d
 def _plain_cells(nb):
@@ -238,7 +238,7 @@ pre,.output_html,.rendered_html table{overflow-x:auto;max-width:100%} pre{font:1
 .input_area,.rendered_html pre{background:var(--box);border-radius:8px;padding:2px 14px} code{font-size:.9em} .text_cell_render{overflow-wrap:break-word}
 table{border-collapse:collapse;display:block;font-size:.92em} td,th{border-bottom:1px solid var(--line);padding:5px 10px;text-align:left}
 img,video,svg,canvas{max-width:100%;height:auto} .output_png img,.output_svg svg{background:#fff;border-radius:6px} hr{border:0;border-top:1px solid var(--line)}
-figure{margin-inline:0} figure input[type=range]{max-width:100%;margin-inline:0} td a{overflow-wrap:normal}
+figure{margin-inline:0} .formula{display:block;overflow:auto hidden;padding:2px 0} figure input[type=range]{max-width:100%;margin-inline:0} td a{overflow-wrap:normal}
 @media(max-width:600px){td:nth-child(3){min-width:9em}}
 details{margin:.5em 0} summary{cursor:pointer;color:var(--link)} :focus-visible{outline:3px solid var(--link);outline-offset:2px}'''
 
