@@ -817,7 +817,9 @@ class Hooks(list):
     def __init__(self,
         ms, # Modules
         f # Called as for `Hook`
-    ): super().__init__(Hook(m, f) for m in ms)
+    ):
+        try: self.extend(Hook(m, f) for m in ms)
+        except BaseException: self.remove(); raise
     def remove(self):
         "Take all off the model; what they have collected stays"
         for h in self: h.remove()
