@@ -10,7 +10,7 @@ __all__ = ['demo_pairs', 'clear_errors', 'pick_device', 'out_folder', 'at_least'
            'ddpm_cli', 'from_argv', 'style_cli', 'FrameCB', 'train_nca', 'nca_cli']
 
 # %% ../nbs/16_cli.ipynb #7c4550fc
-import argparse,json,sys,time
+import argparse,json,os,sys,time
 from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b
@@ -43,7 +43,7 @@ def clear_errors(
     try:
         with memory_advice(lower): yield
     except KeyboardInterrupt as e:
-        print(f'\n{name}: stopped; {e or "what was written so far is kept"}', file=sys.stderr)
+        print(f'\n{name}: stopped; {str(e) or "what was written so far is kept"}', file=sys.stderr)
         sys.exit(130)
     except (ValueError,OSError,FloatingPointError,MemoryError) as e:
         print(f"{name}: {' '.join(str(e).split()) or type(e).__name__}", file=sys.stderr)
@@ -548,8 +548,11 @@ def train_nca(
     for k,v,least in (('size',size,32), ('grid',grid,16), ('channels',channels,3), ('hidden',hidden,1), ('batches',batches,1), ('bs',bs,1), ('every',every,1)): at_least(k, v, least)
     set_seed(seed)
     out,target,ca = _new_file(out, '.safetensors'),_target(style, size),SimpleCA(channels, hidden).to(pick_device(device))
+    still = out.with_suffix('.png')
+    if isinstance(style, (str,Path)) and os.path.exists(src := os.path.expanduser(style)) and still.exists() and still.samefile(src):
+        raise ValueError(f'{still}: the preview would overwrite the picture to learn from; give another name to write to')
     h = blake2b(target.contiguous().numpy().tobytes()+repr((size,grid,channels,hidden,batches,bs,seed)).encode(), digest_size=12)
-    save = [FrameCB(out.with_suffix('.png')), WarmStartCB(None, h.hexdigest()), CheckpointCB(out.with_suffix('.ckpt'), every)]
+    save = [FrameCB(still), WarmStartCB(None, h.hexdigest()), CheckpointCB(out.with_suffix('.ckpt'), every)]
     done,stopped,ckpt = RecorderCB(loss=lambda cb: cb.learn.loss.item()),False,out.with_suffix('.ckpt')
     def kept(): return load_checkpoint(ckpt)['at']['batches'] if ckpt.exists() else 0
     if kept(): print(f'going on after {kept()} of {batches} batches, from {ckpt.name}', flush=True)
@@ -580,7 +583,7 @@ def _nca(action, src, out, open, frames, **kw):
 def _nca_command(
     action:str, # train, play or film
     src:str, # For train a picture: a path, an address, or the name of one in the package; else an automaton: a .safetensors file, or the name of one in the package
-    out:str='', # File to write: .safetensors, .html or .mp4; empty: named after `src`
+    out:str='', # File to write: .safetensors, .html or .mp4; empty: automaton.safetensors for train, else named after `src`
     size:int=96, # train: pixels of the picture's longer side
     grid:int=96, # train: cells of a side
     channels:int=4, # train: numbers in a cell

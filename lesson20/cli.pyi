@@ -2,7 +2,7 @@
 # Written by `python -m lesson20.docs`: the types of the module beside it.
 from dataclasses import field
 from typing import Any, Iterator
-import argparse,json,sys,time
+import argparse,json,os,sys,time
 from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b
