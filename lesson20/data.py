@@ -432,7 +432,7 @@ def _check_folder(path, size, valid):
 # %% ../nbs/01_data.ipynb #7c7e2d7f
 def _folder_dd(names, ims, valid, seed, source):
     "The images as datasets for training and testing"
-    if valid and len(ims) < 2: raise DataError(f'{source}: only one readable image; give valid=0 to train with it and test with none')
+    if valid and len(ims) < 2: raise DataError(f'{source}: only one readable image; give at least two, or valid=0 to train with it and test with none')
     (labels, classes), none = _labels_of(names), torch.zeros(0, *ims[0].shape, dtype=torch.uint8)
     parts = zip(('train', 'test'), _parts_of(names, valid, seed))
     return DataDict({k: ImageData(torch.stack([ims[i] for i in idxs]) if idxs else none, labels[idxs], classes, source) for k, idxs in parts})

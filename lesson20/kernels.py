@@ -745,7 +745,7 @@ def _fusable(model, x):
     if x.dtype!=model.w1.weight.dtype or x.dtype not in (torch.float32,torch.float64) or x.device!=model.w1.weight.device: return False
     if x.device.type=='cuda': return triton_found and x.dtype==torch.float32
     if x.device.type!='cpu': return False
-    if not numba_found: _say('Numba is not installed: automata run several times slower than they could; pip install lesson20[fast]')
+    if not numba_found: _say('Numba is not installed: automata run several times slower than they could; pip install numba')
     return numba_found
 
 # %% ../nbs/12_nca_kernels.ipynb #ec786888

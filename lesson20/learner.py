@@ -805,11 +805,11 @@ class Hook:
             hook = ref()
             if hook is not None and hook.m is mod: return f(hook, mod, inp, outp)
         self.hook = m.register_forward_hook(call)
+        weakref.finalize(self, self.hook.remove) # whenever this object goes, alone or in a cycle of objects
 
-    def remove(self): "Watch no longer; harmless when repeated"; (h := self.__dict__.get('hook')) and h.remove()
+    def remove(self): "Watch no longer; harmless when repeated"; self.hook.remove()
     def __enter__(self): return self
     def __exit__(self, *args): self.remove()
-    def __del__(self): self.remove()
 
 # %% ../nbs/02_learner.ipynb #453121a5
 class Hooks(list):

@@ -365,11 +365,12 @@ class Predicts(nn.Module):
 # %% ../nbs/07_sampling.ipynb #62d4f99a
 def spaced_times(
     n:int, # How many
-    alphabar:torch.Tensor=alphabar, # (n_steps,)
+    alphabar:torch.Tensor=None, # (n_steps,); None: the lesson's
     rho:float=7., # 1: even in sigma; the larger, the more steps at little noise
     last:int=0 # The last of them
 )->list: # Falling steps t; the first is the last of the schedule
     "Steps of a schedule spaced evenly in sigma^(1/rho): equation 5 of Karras et al. (arXiv 2206.00364)"
+    alphabar = noise_schedule().alphabar if alphabar is None else alphabar
     T = len(alphabar)
     if not (1<=n<=T-last and n==int(n)): raise ValueError(f'n is {n}: give a whole number, 1 to {T-last}')
     n = int(n)

@@ -13,7 +13,7 @@ __all__ = ['by_setting', 'show_image', 'subplots', 'get_grid', 'show_images', 'I
 # %% ../nbs/00_show.ipynb #483a0598
 import os, re, struct, threading, time, zlib
 from base64 import b64encode
-from contextlib import contextmanager
+from contextlib import contextmanager,suppress
 from html import escape
 from io import BytesIO
 from itertools import count, zip_longest
@@ -456,7 +456,8 @@ def whole_file(
         part.replace(path)
     except OSError as e:
         raise OSError(e.errno, e.strerror, str(path)) if e.errno else e
-    finally: part.unlink(missing_ok=True)
+    finally:
+        with suppress(OSError): part.unlink(missing_ok=True) # a folder that can't be written to has told what is wrong already
 
 _numbers = count()
 

@@ -4,7 +4,7 @@ from dataclasses import field
 from typing import Any, Iterator
 import os, re, struct, threading, time, zlib
 from base64 import b64encode
-from contextlib import contextmanager
+from contextlib import contextmanager,suppress
 from html import escape
 from io import BytesIO
 from itertools import count, zip_longest
