@@ -141,7 +141,7 @@ def summary(times, peaks, a):
 
 def table(what, r):
     head = f"\n## {dict(run='Running', train='Running, with gradients')[what]}\n\n| | ms | million cell steps a second | times the lesson | MiB over one step's |\n|-|-|-|-|-|\n"
-    return head+'\n'.join(f"| {k} | {o['ms']:.0f} ({o['low']:.0f} to {o['high']:.0f}) | {o['mcells']:.0f} | {o['ratio']:.1f} | {o['mib']:.0f} |" for k, o in r.items())+'\n'
+    return head+'\n'.join(f"| {k} | {o['ms']:.0f} ({o['low']:.0f} to {o['high']:.0f}) | {o['mcells']:.0f} | {o['ratio']:.1f} | {max(0, round(o['mib']))} |" for k, o in r.items())+'\n'
 
 def versions(a):
     code = "import importlib.metadata as m\nfor k in ('torch','numba','jax','cax'):\n try: print(k, m.version(k))\n except Exception: pass"

@@ -119,8 +119,12 @@ def show_images(
     titles = [] if titles is None else [str(t) for t in titles][:len(ims)]
     fig, axs = get_grid(len(ims), nrows, ncols, **kw)
     for ax, im, t in zip_longest(axs.flat[:len(ims)], ims, titles): show_image(im, ax=ax, cmap=cmap, vmin=vmin, vmax=vmax, title=t)
-    points = 72*fig.get_size_inches()[0]/axs.shape[-1]
-    for ax, t in zip(axs.flat, titles): ax.set_title(t, fontsize=max(5, min(12, 1.7*points/max(len(l) for o in titles for l in o.split('\n')))), pad=3)
+    w,h = 72*fig.get_size_inches()
+    n,lines = len(axs) if axs.ndim>1 else 1,[o.split('\n') for o in titles]
+    size = max(5, min(12, 1.5*w/axs.shape[-1]/max([1, *(len(l) for o in lines for l in o)])))
+    for ax, t in zip(axs.flat, titles): ax.set_title(t, fontsize=size, pad=3)
+    gap = 1.3*size*max(map(len, lines), default=0)+6 # room for the titles between the rows, in points
+    if titles and n>1 and 0.77*h > 2*n*gap: fig.subplots_adjust(hspace=gap/((0.77*h-(n-1)*gap)/n))
 
 # %% ../nbs/00_show.ipynb #a08d9d38
 class ImageError(ValueError): "An image that can't be read; the message begins with its name"
