@@ -191,6 +191,7 @@ def load_ca(
     "Read an automaton, or raise an AutomatonError that names the file; runs no code from it"
     from safetensors import safe_open
     p = assets_path()/'automata'/f'{path}.safetensors' if str(path) in automata_names() else Path(path).expanduser()
+    if p.is_dir(): raise AutomatonError(f"{path}: a folder, not an automaton's file")
     if not p.is_file(): raise AutomatonError(f"{path}: no such file, and no automaton of the package ({', '.join(automata_names())})")
     try:
         with safe_open(p, 'pt') as f: head,state = json.loads(f.metadata()['lesson20']),{k:f.get_tensor(k) for k in f.keys()}
