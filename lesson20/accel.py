@@ -164,6 +164,7 @@ def objects(self:_AccRanks, o):
     from accelerate.utils import gather_object
     with _meeting(self): return gather_object([o])
 
+# %% ../nbs/05_accelerate.ipynb #340a43d0
 @patch
 def from_main(self:_AccRanks, f):
     "What `f()` returns (or raises) on the main process"
@@ -222,6 +223,7 @@ def before_fit(self:AccelerateCB, learn):
     _own_seed(learn.ranks.rank)
     super(AccelerateCB, self).before_fit(learn)
 
+# %% ../nbs/05_accelerate.ipynb #47fea427
 @patch
 def cleanup_fit(self:AccelerateCB, learn):
     "Give back what was the caller's, and let go of the rest"

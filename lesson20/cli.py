@@ -80,6 +80,7 @@ def _probed(folder):
     except OSError as e: raise OSError(e.errno, e.strerror, str(folder)) from None
     return folder
 
+# %% ../nbs/16_cli.ipynb #e7b47704
 def new_file(
     path, # Of which the folder is there
     *suffixes # That its name may end in
@@ -624,6 +625,7 @@ def _nca_command(
         check_seed(seed)
         _nca(action, src, out, not no_open, frames, size=size, grid=grid, channels=channels, hidden=hidden, batches=batches, bs=bs, every=every, seed=seed, device=device)
 
+# %% ../nbs/16_cli.ipynb #c86f777f
 def nca_cli(*args, **kw):
     "The command `lesson20-nca`: with no arguments those of the command line"
     if not args and not kw: kw = from_argv(_nca_command, o='out')

@@ -1191,6 +1191,7 @@ def read_weights(
         return dict(torch.load(BytesIO(b), map_location='cpu', weights_only=True))
     except Exception as e: raise WeightsError(f"{path}: damaged, or no weights ({' '.join(str(e).split())[:100]})") from None
 
+# %% ../nbs/02_learner.ipynb #a4770afa
 def load_weights(
     model:nn.Module, # Changed in place
     path # As for `read_weights`
@@ -1267,6 +1268,8 @@ def before_fit(self:CheckpointCB, learn):
     except (RuntimeError,ValueError,KeyError,TypeError) as e: raise CheckpointError(f'{self.path} does not fit this run: {str(e)[:300]}') from None
     _set_rng(learn, self._at['rngs']['now'])
     learn.total_epochs,learn.epochs = self._at['total_epochs'],range(self._at['epoch'], learn.n_epochs)
+
+# %% ../nbs/02_learner.ipynb #6ea67f72
 @patch
 def _own_rngs(self:CheckpointCB, learn, d):
     n = len(d['rngs'])
