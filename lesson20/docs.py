@@ -97,6 +97,7 @@ def clean_docs(
         text = ''.join(d['text/markdown'])
         if 'CustomOpDef.__call__' in text: cell.outputs = []; return
         text = text.replace('__main__.', '').replace('Call self as a function.', '')
+        text = re.sub(r'=tensor\(\[.*?\]\)', '=...', text, flags=re.S)
         d['text/markdown'] = re.sub(r'^(#+ .*?)(?<![\\_])__(\w+?)__', r'\1\_\_\2\_\_', text, flags=re.M)
 
 # %% ../nbs/97_docs.ipynb #ff3f1a40
