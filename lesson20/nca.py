@@ -217,7 +217,7 @@ def _check_pool(bs, pool_size, steps):
 # %% ../nbs/11_nca.ipynb #966a59de
 class NCACB(TrainCB):
     "Train an automaton on grids of its own making (Mordvintsev et al., 2020, distill.pub/2020/growing-ca)"
-    order,pool,_good = DeviceCB.order+1,None,None
+    order,pool,_good,_first = DeviceCB.order+1,None,None,None
     done,fine,bad,rollbacks,slow = 0,0,0,0,1.
     def __init__(self,
         style_loss, # Takes pictures (b,3,h,w), returns a number; the mean over the pictures, so that it doesn't depend on `bs`
@@ -247,7 +247,7 @@ def before_fit(self:NCACB, learn):
     "Make the pool, unless there is one from an earlier fit"
     if self.make is None: self.make = lambda n: make_grids(n, self.sz, learn.model.num_channels)
     if self.pool is None: self.pool = self.make(self.pool_size).to(_device(learn.model))
-    if self._good is None and learn.opt: self._keep(learn)
+    if self._good is None and learn.opt: self._keep(learn); self._first = self._good
 
 @patch
 def before_batch(self:NCACB, learn):
@@ -315,32 +315,40 @@ def _speed(self:NCACB, learn, slow):
     self.slow = slow
 
 # %% ../nbs/11_nca.ipynb #32a437a3
-class BlowUpError(FloatingPointError): "An automaton that can't be kept from blowing up"
+class BlowUpError(FloatingPointError): "An automaton that can't be kept from blowing up, or from standing still"
+
+@patch
+def _fault(self:NCACB, learn):
+    "What the grids did that ends a training; empty if nothing"
+    x = learn.preds.detach()
+    if not torch.isfinite(learn.loss) or x.abs().max()>=self.limit: return 'blew up'
+    return 'stood still' if torch.equal(x, learn.batch) and learn.model.w2.weight.any() else ''
 
 @patch
 def after_loss(self:NCACB, learn):
-    "Roll back if the grids have blown up; else, every 25 batches, remember the state that has just proved to work"
+    "Roll back if the grids have blown up or stood still; else, every 25 batches, remember the state that has just proved to work"
     if self.limit is None or not learn.training: return
-    if torch.isfinite(learn.loss) and learn.preds.detach().abs().max()<self.limit:
+    if not (fault := self._fault(learn)):
         self.fine += 1
         if self.fine%25==0: self.bad = 0; self._keep(learn); self._speed(learn, min(1., 2*self.slow))
         return
     self.bad,self.rollbacks,self.fine = self.bad+1,self.rollbacks+1,0
-    if self.bad>30: raise BlowUpError(f'the grids blew up {self.bad} times in a row, though rule and rate were made weaker each time: look at the loss')
-    self._roll_back(learn)
+    if self.bad>30: raise BlowUpError(f'the grids {fault} {self.bad} times in a row, though rule and rate were made weaker each time: look at the loss')
+    self._roll_back(learn, fault)
     raise CancelBatchException()
 
 # %% ../nbs/11_nca.ipynb #1bbed5bc
 @patch
-def _roll_back(self:NCACB, learn):
-    "The last weights that worked, half the rate, a fresh pool; a rule that fails again is made weaker"
+def _roll_back(self:NCACB, learn, fault):
+    "The last weights that worked, half the rate, a fresh pool; a rule that fails again is made weaker, one that stands still begins anew"
     rates = [pg['lr'] for pg in learn.opt.param_groups]
+    if self.bad>1 and fault=='stood still': self._good = self._first
     learn.model.load_state_dict(self._good['model'])
     learn.opt.load_state_dict(deepcopy(self._good['opt']))
     for pg,lr in zip(learn.opt.param_groups, rates): pg['lr'] = lr
     self._speed(learn, self.slow/2)
     self.pool[:] = self.make(len(self.pool)).to(self.pool)
-    if self.bad>1:
+    if self.bad>1 and fault=='blew up':
         with torch.no_grad(): learn.model.w2.weight *= 0.5**(self.bad-1)
         self._keep(learn)
 
@@ -348,12 +356,12 @@ def _roll_back(self:NCACB, learn):
 @patch
 def state_dict(self:NCACB):
     "Pool, counters and the last state that worked"
-    return dict(pool=self.pool, good=self._good, counts=(self.done, self.fine, self.bad, self.rollbacks, self.slow))
+    return dict(pool=self.pool, good=self._good, first=self._first, counts=(self.done, self.fine, self.bad, self.rollbacks, self.slow))
 @patch
 def load_state_dict(self:NCACB, d):
     "Take them back; raises ValueError if the pool is another one"
     if d['pool'].shape!=self.pool.shape: raise ValueError(f"the pool is {tuple(d['pool'].shape)}, this run's is {tuple(self.pool.shape)}")
-    self.pool,self._good = d['pool'].to(self.pool),deepcopy(d['good'])
+    self.pool,self._good,self._first = d['pool'].to(self.pool),deepcopy(d['good']),deepcopy(d['first'])
     self.done,self.fine,self.bad,self.rollbacks,self.slow = d['counts']
 
 # %% ../nbs/11_nca.ipynb #ecd1617e

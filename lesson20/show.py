@@ -102,6 +102,19 @@ def get_grid(
     if title is not None: fig.suptitle(title, weight=weight, size=size)
     return fig, axs
 
+# %% ../nbs/00_show.ipynb #86614dac
+def _room(fig, axs, titles):
+    "Set titles as large as fits, and let the figure of `axs` grow where the rows need room for them"
+    w,h = 72*fig.get_size_inches() # points
+    n,lines = len(axs) if axs.ndim>1 else 1,[o.split('\n') for o in titles]
+    size = max(5, min(12, 1.5*w/axs.shape[-1]/max([1, *(len(l) for o in lines for l in o)])))
+    for ax, t in zip(axs.flat, titles): ax.set_title(t, fontsize=size, pad=4)
+    p = fig.subplotpars
+    side,gap = (p.top-p.bottom)*h/(n+(n-1)*p.hspace),1.3*size*max(map(len, lines))+8
+    if n>1 and gap > p.hspace*side:
+        fig.set_size_inches(w/72, (n*side+(n-1)*gap)/(p.top-p.bottom)/72)
+        fig.subplots_adjust(hspace=gap/side)
+
 # %% ../nbs/00_show.ipynb #dbdd7a88
 def show_images(
     ims, # images as for `show_image`: a list, or a batch (n,c,h,w)
@@ -119,12 +132,7 @@ def show_images(
     titles = [] if titles is None else [str(t) for t in titles][:len(ims)]
     fig, axs = get_grid(len(ims), nrows, ncols, **kw)
     for ax, im, t in zip_longest(axs.flat[:len(ims)], ims, titles): show_image(im, ax=ax, cmap=cmap, vmin=vmin, vmax=vmax, title=t)
-    w,h = 72*fig.get_size_inches()
-    n,lines = len(axs) if axs.ndim>1 else 1,[o.split('\n') for o in titles]
-    size = max(5, min(12, 1.5*w/axs.shape[-1]/max([1, *(len(l) for o in lines for l in o)])))
-    for ax, t in zip(axs.flat, titles): ax.set_title(t, fontsize=size, pad=3)
-    gap = 1.3*size*max(map(len, lines), default=0)+6 # room for the titles between the rows, in points
-    if titles and n>1 and 0.77*h > 2*n*gap: fig.subplots_adjust(hspace=gap/((0.77*h-(n-1)*gap)/n))
+    if titles: _room(fig, axs, titles)
 
 # %% ../nbs/00_show.ipynb #a08d9d38
 class ImageError(ValueError): "An image that can't be read; the message begins with its name"
