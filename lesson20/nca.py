@@ -218,7 +218,7 @@ def _check_pool(bs, pool_size, steps):
 class NCACB(TrainCB):
     "Train an automaton on grids of its own making (Mordvintsev et al., 2020, distill.pub/2020/growing-ca)"
     order,pool,_good,_first = DeviceCB.order+1,None,None,None
-    done,fine,bad,rollbacks,slow = 0,0,0,0,1.
+    done,fine,bad,rollbacks,slow,top = 0,0,0,0,1.,1.
     def __init__(self,
         style_loss, # Takes pictures (b,3,h,w), returns a number; the mean over the pictures, so that it doesn't depend on `bs`
         sz=128, # Cells of a grid: a number for a square, or (h,w)
@@ -330,8 +330,9 @@ def after_loss(self:NCACB, learn):
     if self.limit is None or not learn.training: return
     if not (fault := self._fault(learn)):
         self.fine += 1
-        if self.fine%25==0: self.bad = 0; self._keep(learn); self._speed(learn, min(1., 2*self.slow))
+        if self.fine%25==0: self.bad = 0; self._keep(learn); self._speed(learn, min(self.top, 2*self.slow))
         return
+    if self.fine>=25: self.top = min(self.top, self.slow)/2
     self.bad,self.rollbacks,self.fine = self.bad+1,self.rollbacks+1,0
     if self.bad>30: raise BlowUpError(f'the grids {fault} {self.bad} times in a row, though rule and rate were made weaker each time: look at the loss')
     self._roll_back(learn, fault)
@@ -356,13 +357,13 @@ def _roll_back(self:NCACB, learn, fault):
 @patch
 def state_dict(self:NCACB):
     "Pool, counters and the last state that worked"
-    return dict(pool=self.pool, good=self._good, first=self._first, counts=(self.done, self.fine, self.bad, self.rollbacks, self.slow))
+    return dict(pool=self.pool, good=self._good, first=self._first, counts=(self.done, self.fine, self.bad, self.rollbacks, self.slow, self.top))
 @patch
 def load_state_dict(self:NCACB, d):
     "Take them back; raises ValueError if the pool is another one"
     if d['pool'].shape!=self.pool.shape: raise ValueError(f"the pool is {tuple(d['pool'].shape)}, this run's is {tuple(self.pool.shape)}")
     self.pool,self._good,self._first = d['pool'].to(self.pool),deepcopy(d['good']),deepcopy(d['first'])
-    self.done,self.fine,self.bad,self.rollbacks,self.slow = d['counts']
+    self.done,self.fine,self.bad,self.rollbacks,self.slow,self.top = d['counts']
 
 # %% ../nbs/11_nca.ipynb #ecd1617e
 class NCAProgressCB(ProgressCB):
