@@ -529,6 +529,7 @@ def _film_stream(f, im, fps, crf):
     s.height, s.width, s.pix_fmt = *im.shape[:2], 'yuv420p'
     # named, because players guess otherwise, and not all of them right: the matrix of BT.601 and the range 16 to 235
     s.codec_context.colorspace, s.codec_context.color_range = 6, 1
+    s.codec_context.thread_count = 1 # a forked process has no threads but its own, and would wait for them when it drops the stream
     return s
 
 # %% ../nbs/00_show.ipynb #3d1b41e8
