@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b
 from html import escape
+from inspect import signature
 from os import fsencode
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -91,6 +92,13 @@ def new_file(
     if path.is_dir(): raise IsADirectoryError(f'{path} is a folder; give a file')
     if not path.absolute().parent.is_dir(): raise FileNotFoundError(f'{path.parent}: there is no such folder')
     _probed(path.absolute().parent)
+    return path
+
+def _unlike(path, *pictures):
+    "The file to write, unless it is one of those that are read, which raises ValueError"
+    for o in pictures:
+        if isinstance(o, (str,Path)) and path.exists() and os.path.exists(o := os.path.expanduser(o)) and path.samefile(o):
+            raise ValueError(f'{path} would overwrite the picture that is read; give another name to write to')
     return path
 
 # %% ../nbs/16_cli.ipynb #b7356e87
@@ -247,7 +255,7 @@ def strip(
     return sheet(stages[at,:rows].transpose(0,1).flatten(0,1), len(at))
 
 # %% ../nbs/16_cli.ipynb #650289bb
-_css = """body{font:16px/1.5 system-ui,sans-serif;max-width:54rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}
+_css = """body{overflow-wrap:anywhere;font:16px/1.5 system-ui,sans-serif;max-width:54rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}
 img,video{max-width:100%;image-rendering:pixelated;border-radius:4px}figure{margin:1.5rem 0}figcaption{opacity:.75;font-size:.9rem}
 table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left}.chart{background:#fff;image-rendering:auto}"""
 
@@ -351,7 +359,10 @@ def demo_cli(
     seed:int=0 # Of everything random
 ):
     "Train the packaged diffusion model further on Fashion-MNIST, draw garments with it, repaint three photographs, and write a gallery page"
-    with clear_errors('lesson20-demo'): check_seed(seed); demo(out, steps, device=device, seed=seed)
+    with clear_errors('lesson20-demo'):
+        check_seed(seed)
+        try: demo(out, steps, device=device, seed=seed)
+        except KeyboardInterrupt: raise KeyboardInterrupt(f'{out} is not complete; the same command begins again') from None
 
 # %% ../nbs/16_cli.ipynb #4ed097f6
 _dtypes = {'':None, 'fp32':torch.float32, 'fp16':torch.float16, 'bf16':torch.bfloat16}
@@ -387,15 +398,17 @@ def _run(out, opts, dd, device):
     ckpt = CheckpointCB(out/'checkpoint.pt', every=opts['every'])
     try: ema,losses = train_ddpm(model, dd, opts['steps'], opts['bs'], opts['lr'], _dtypes[opts['precision']], device, opts['seed'], [ckpt])
     except KeyboardInterrupt: raise KeyboardInterrupt(f'`lesson20-ddpm resume --out {out}` goes on') from None
+    except FloatingPointError: raise FloatingPointError(f"the loss is not a number any more; train again with a smaller rate, such as --lr {opts['lr']/4:g}") from None
     _report(out, opts, ema, losses, dd, device)
 
 # %% ../nbs/16_cli.ipynb #b48d103a
-def _check(opts):
-    "Raise ValueError for options out of range"
+def _check(opts, device=None):
+    "Raise ValueError for options out of range, or of no use on the device"
     for k,least in (('steps',1), ('bs',1), ('n',1), ('sampling_steps',1), ('every',1)): at_least(k, opts[k], least)
     if opts['sampling_steps']>n_steps: raise ValueError(f"sampling_steps is {opts['sampling_steps']}; the schedule has {n_steps} steps, give at most as many")
     if not 0<=opts['lr']<=1: raise ValueError(f"lr is {opts['lr']}; give a rate above 0, at most 1")
     if opts['precision'] not in _dtypes: raise ValueError(f"precision is {opts['precision']!r}; give fp32, fp16, bf16 or nothing")
+    if opts['precision']=='fp16' and device and device.type=='cpu': raise ValueError('precision is fp16, which is no use on a CPU; give bf16, fp32 or nothing')
     if opts['sampler'] not in samplers: raise ValueError(f"sampler is {opts['sampler']!r}; give one of {', '.join(samplers)}")
 
 # %% ../nbs/16_cli.ipynb #105c0ee1
@@ -407,14 +420,18 @@ def _start(out, opts, device):
     if file.exists(): raise FileExistsError(_taken.format(out))
     if opts['data'] not in ('','bundled'): opts['data'] = str(Path(opts['data']).expanduser().absolute())
     dd = run_images(opts['data'], opts['size'])
+    if opts['bs']>max(1024, len(dd['train'])): raise ValueError(f"bs is {opts['bs']}; there are {len(dd['train']):,} images")
     c,size = dd['train'].images.shape[1:3]
     if opts['pretrained'] and (c,size)!=(1,32): raise ValueError('the weights that come with the package are for grey images of 32 x 32; leave pretrained out')
-    opts = {**opts, 'lr':opts['lr'] or {1:5e-3, 3:1e-3}[c], 'config':_config(new_unet(c, size)), 'images':_digest(dd)}
+    opts = {**opts, 'lr':opts['lr'] or {1:5e-3, 3:1e-3}[c]*min(1, opts['bs']/32), 'config':_config(new_unet(c, size)), 'images':_digest(dd)}
     out = out_folder(out)
     try: file.touch(exist_ok=False) # another run may have begun in the meantime
     except FileExistsError: raise FileExistsError(_taken.format(out)) from None
     with whole_file(file) as part: part.write_text(json.dumps(opts))
-    _run(out, opts, dd, device)
+    try: _run(out, opts, dd, device)
+    except Exception: # a run that came to nothing doesn't keep the folder
+        if not (out/'checkpoint.pt').exists(): file.unlink()
+        raise
 
 # %% ../nbs/16_cli.ipynb #28c9f2ab
 def _options(out):
@@ -431,6 +448,7 @@ def _options(out):
 def _resume(out, device):
     "Go on with the run in a folder"
     opts = _options(out)
+    _check(opts, device)
     dd = run_images(opts['data'], opts['size'])
     if _digest(dd)!=opts['images']: raise ValueError(f"{opts['data'] or dd['train'].source} holds other images than when this run began; begin one in another folder")
     _run(Path(out), opts, dd, device)
@@ -445,10 +463,16 @@ def _sample(out, weights, opts, device):
     print(f"{opts['n']} images in {path}, and how they formed in {path.with_suffix('.mp4').name}")
 
 # %% ../nbs/16_cli.ipynb #6ef450fa
+_sampling = 'n','sampler','sampling_steps','seed','weights'
+
 def _act(action, out, opts, weights, device):
+    "Do what was asked for; raises ValueError for options that the action would not heed"
     if action not in ('train','sample','resume'): raise ValueError(f'{action!r} is not an action; give train, sample or resume')
-    _check(opts)
+    usual = {k:p.default for k,p in signature(ddpm_cli).parameters.items()}
+    given = [k for k,v in {**opts, 'weights':weights}.items() if v!=usual[k] and (action=='resume' or (k=='weights' if action=='train' else k not in _sampling))]
+    if given: raise ValueError(f"{action} takes no --{given[0]}"+(f': a run goes on with the options that it began with, which are in {Path(out)/"options.json"}' if action=='resume' else ''))
     device = pick_device(device)
+    _check(opts, device)
     if action=='train': _start(out, opts, device)
     elif action=='resume': _resume(out, device)
     else: _sample(out, weights, opts, device)
@@ -462,7 +486,7 @@ def ddpm_cli(
     size:int=0, # Pixels of a side, a multiple of 8; 0: 32 for Fashion-MNIST, 64 for other images
     steps:int=1500, # Training steps
     bs:int=32, # Images in a step
-    lr:float=0., # Highest learning rate; 0: 0.005 for grey images, 0.001 in colour
+    lr:float=0., # Highest learning rate; 0: 0.005 for grey images, 0.001 in colour, less for batches below 32
     pretrained:bool=False, # Start from the weights that come with the package (give a rate of 0.0005 or less)
     precision:str='', # fp32, fp16 or bf16; empty: what the device is good at
     every:int=100, # Training steps between two checkpoints
@@ -480,7 +504,7 @@ def ddpm_cli(
 # %% ../nbs/16_cli.ipynb #ead8dc5c
 def _style(content, style, out, movie, network, **kw):
     "Paint, and write the picture and its film; raises KeyboardInterrupt after writing if it was interrupted"
-    out,movie = new_file(out, '.png', '.jpg', '.jpeg', '.webp'),movie and new_file(movie, '.mp4')
+    out,movie = _unlike(new_file(out, '.png', '.jpg', '.jpeg', '.webp'), content, style),movie and new_file(movie, '.mp4')
     job = StyleTransfer(content, style, device=str(pick_device(kw.pop('device'))), model=vgg16(network) if network!='bundled' else None, cbs=ProgressCB(), **kw)
     if job.model is not None: job.model.to(job.dev)
     print(f'{job.content.shape[-1]} x {job.content.shape[-2]} pixels come in, and are painted with a longer side of {", ".join(map(str, scale_sizes(job.size, job.scales)))}, {job.steps} steps each, {str(job.dtype)[6:]} on {job.dev}', flush=True)
@@ -550,10 +574,7 @@ def _target(style, size):
 
 def _beside(out, style):
     "The preview and the checkpoint beside the file `out`; raises ValueError if the preview would take the place of the picture to learn from"
-    still = out.with_suffix('.png')
-    if isinstance(style, (str,Path)) and os.path.exists(src := os.path.expanduser(style)) and still.exists() and still.samefile(src):
-        raise ValueError(f'{still}: the preview would overwrite the picture to learn from; give another name to write to')
-    return still,out.with_suffix('.ckpt')
+    return _unlike(out.with_suffix('.png'), style),out.with_suffix('.ckpt')
 
 # %% ../nbs/16_cli.ipynb #7b1f0a06
 def train_nca(

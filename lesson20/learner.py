@@ -67,7 +67,10 @@ class Ranks:
     def first(self, done): "Place in the epoch's order of this process's batch, after `done` samples on this process"; return done
 
 # %% ../nbs/02_learner.ipynb #c56c761b
-def _listify(cbs): return [cbs] if isinstance(cbs, Callback) else list(cbs or ())
+def _listify(cbs):
+    cbs = [cbs] if isinstance(cbs, Callback) else list(cbs or ())
+    if bad := [o for o in cbs if o is None or isinstance(o, type)]: raise TypeError(f'{bad[0]} is no callback; give an object, such as TrainCB()')
+    return cbs
 
 class Learner:
     "A training loop with callbacks: `fit` calls them at every event, and they may read and change all that is on the learner"
@@ -522,7 +525,7 @@ class ProgressCB(Callback):
         self.metrics = next((cb for cb in learn.cbs if isinstance(cb, MetricsCB)), None)
         if self.metrics is not None: self.metrics.__dict__['_log'] = self._log
         self._time = time.perf_counter()
-        self.bar = _bar(self, learn, total=self._total(learn))
+        self.bar = self.mbar = _bar(self, learn, total=self._total(learn))
 
 # %% ../nbs/02_learner.ipynb #8e1573c9
 @patch

@@ -25,6 +25,8 @@ from .show import *
 from .style import Sliced, StyleLossToTarget, get_dummy_dls
 
 # %% ../nbs/11_nca.ipynb #77b580df
+_modes = dict(circular='circular', zeros='constant') # F.pad's names
+
 def perchannel_conv(
     x:torch.Tensor, # Grids (b,c,h,w)
     filters:torch.Tensor, # (f,3,3)
@@ -32,7 +34,7 @@ def perchannel_conv(
 )->torch.Tensor: # (b,c*f,h,w): channel 0 through all filters, then channel 1, ...
     "Each channel through each filter"
     b,c,h,w = x.shape
-    y = F.pad(x.reshape(b*c,1,h,w), (1,1,1,1), mode=dict(circular='circular', zeros='constant')[mode])
+    y = F.pad(x.reshape(b*c,1,h,w), (1,1,1,1), mode=_modes[mode])
     return F.conv2d(y, filters[:,None].to(x)).reshape(b,-1,h,w)
 
 # %% ../nbs/11_nca.ipynb #410e4811
@@ -65,6 +67,7 @@ class SimpleCA(nn.Module):
         padding:str='circular' # As for `perchannel_conv`
     ):
         super().__init__()
+        if padding not in _modes: raise ValueError(f"padding is 'circular' or 'zeros', not {padding!r}")
         self.num_channels,self.hidden_n,self.padding,self.info = num_channels,hidden_n,padding,{}
         self.register_buffer('filters', filters.clone())
         self.w1 = nn.Conv2d(num_channels*len(filters), hidden_n, 1)

@@ -18,6 +18,7 @@ from html import escape
 from io import BytesIO
 from itertools import count, zip_longest
 from math import ceil, sqrt
+from operator import index
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 
@@ -94,6 +95,7 @@ def get_grid(
 ): # the figure and an array of axes
     "A grid of at least `n` axes"
     if n < 1: raise ValueError(f'a grid needs at least one image, got {n}')
+    if min(nrows or 1, ncols or 1) < 1: raise ValueError(f'a grid has at least one row and one column, not {nrows} and {ncols}')
     if not nrows: nrows = ceil(n/ncols) if ncols else int(sqrt(n))
     if not ncols: ncols = ceil(n/nrows)
     if nrows*ncols < n: raise ValueError(f'{n} images do not fit into {nrows} rows of {ncols}')
@@ -310,9 +312,9 @@ def fit_image(
     crop:bool=True, # cut to the proportions of `size`? else keep all, the longer side as given
 )->torch.Tensor: # float (c,h,w) of the wanted size
     "Scale with antialiasing, cutting off what does not fit"
-    h, w = (size, size) if isinstance(size, int) else size
+    h, w = map(index, (size, size) if np.ndim(size)==0 else size)
     if min(h, w) < 1: raise ValueError(f'size is {size}: give a positive number of pixels, or (height, width)')
-    if im.ndim != 3 or not im.is_floating_point(): raise ValueError(f'an image to scale is a float tensor (c,h,w), not {tuple(im.shape)} {im.dtype}')
+    if im.ndim != 3 or not im.is_floating_point() or not im.numel(): raise ValueError(f'an image to scale is a float tensor (c,h,w), not {tuple(im.shape)} {im.dtype}')
     H, W = im.shape[-2:]
     if crop: ch, cw = max(1, min(H, round(W*h/w))), max(1, min(W, round(H*w/h)))
     else: ch, cw, k = H, W, min(h/H, w/W); h, w = max(1, round(H*k)), max(1, round(W*k))
@@ -443,6 +445,7 @@ def image_bytes(
     "Encode an image"
     from PIL import Image
     if fmt not in ('png', 'jpeg', 'webp'): raise ValueError(f"fmt is {fmt!r}: give 'png', 'jpeg' or 'webp'")
+    if not 1 <= quality <= 95: raise ValueError(f'quality is {quality}: give 1 to 95')
     f, a = BytesIO(), to_uint8(im)
     if fmt == 'jpeg' and a.ndim == 3: a = a[..., :3]
     Image.fromarray(a).save(f, fmt, quality=quality)
@@ -495,7 +498,8 @@ def tile_images(
     bg:float=1., # brightness of the gaps, 0..1
 )->torch.Tensor: # (c,H,W)
     "One picture of many, row by row"
-    ims = [o.detach().cpu() for o in ims]
+    ims = [torch.as_tensor(o).detach().cpu() for o in ims]
+    if pad<0 or ncols is not None and ncols<1: raise ValueError(f'ncols is {ncols} and pad {pad}: give at least one image in a row, and no negative gap')
     shapes = sorted({tuple(o.shape) for o in ims})
     if len(shapes) != 1 or len(shapes[0]) != 3: raise ValueError(f'give at least one image, all of one shape (c,h,w), not of {shapes}')
     ims = torch.stack(ims)
@@ -557,6 +561,7 @@ def write_mp4(
     if path.suffix.lower() != '.mp4': raise ValueError(f'{path}: the name must end in .mp4')
     if not 0 < fps <= 1000: raise ValueError(f'fps is {fps}: give more than 0 frames a second, at most 1000')
     if not 0 <= hold <= 3600: raise ValueError(f'hold is {hold}: give seconds, 0 to 3600')
+    if not 0 <= crf <= 51: raise ValueError(f'crf is {crf}: give 0 to 51')
     with whole_file(path) as part: _film(part, _film_pixels(frames), fps, hold, crf)
     return path
 
@@ -609,8 +614,10 @@ def scrubber_html(
     max_bytes:int=1 << 20, # refuse more
 )->str: # a <figure> element with a slider and a short script
     "Frames that the reader goes through with a slider, as part of a web page"
+    frames = [to_uint8(o) for o in frames]
+    if not frames: raise ValueError('a scrubber needs at least one frame')
+    if len(sizes := {o.shape[:2] for o in frames})>1: raise ValueError(f'the frames of a scrubber have one size, not {sorted(sizes)}')
     uris = [f'data:image/jpeg;base64,{b64encode(image_bytes(o, "jpeg", quality)).decode()}' for o in frames]
-    if not uris: raise ValueError('a scrubber needs at least one frame')
     if (n := sum(map(len, uris))) > max_bytes: raise ValueError(f'{n:,} bytes are more than the limit of {max_bytes:,}; give fewer or smaller frames')
     style = f' style="width:{int(width)}px"' if width else ''
     name, last, size = f'scrubber-{os.getpid()}-{next(_numbers)}', len(uris)-1, f' width="{int(width)}"' if width else ''

@@ -15,6 +15,7 @@ __all__ = ['stats', 'TensorModel', 'LengthDataset', 'get_dummy_dls', 'ImageOptCB
 # %% ../nbs/09_style_transfer.ipynb #1fa41eee
 import math, time
 from functools import partial
+from numbers import Real
 from pathlib import Path
 import torch, torch.nn.functional as F
 from torch import nn, optim
@@ -658,7 +659,9 @@ def read_picture(
     "A picture from wherever it is; raises ImageError or ValueError"
     if isinstance(src, torch.Tensor):
         if src.ndim!=3 or src.shape[0]!=3 or not src.is_floating_point(): raise ValueError(f'a picture is a float tensor (3,h,w) in 0..1, got {tuple(src.shape)} {src.dtype}')
+        if not src.numel() or not src.isfinite().all(): raise ValueError(f'a picture needs pixels, and only numbers in them: this one of {tuple(src.shape)} has none, or NaN or infinity')
         return src.detach().float().cpu()
+    if not isinstance(src, (str,Path)): raise ValueError(f'a picture is a tensor (3,h,w), the name of a sample, a path or an address, not of type {type(src).__name__}; load_image makes a tensor of a file')
     if str(src) in sample_names(): return sample_image(src)
     try: return load_image(src)
     except ImageError as e:
@@ -708,7 +711,7 @@ _precisions = dict(auto=None, fp32=torch.float32, bf16=torch.bfloat16, fp16=torc
 @patch
 def _check(self:StyleTransfer):
     "Check the settings; raises ValueError"
-    ranges = dict(size=(32,8192), steps=(1,100_000), scales=(1,8), style_weight=(0,1e6), content_weight=(0,1e6), tv_weight=(0,1e6), lr=(1e-6,10), ema=(0,0.9999), tile=(64,8192), save_every=(1,1e6))
+    ranges = dict(size=(32,8192), steps=(1,100_000), scales=(1,8), style_weight=(0,1e6), content_weight=(0,1e6), tv_weight=(0,1e6), lr=(1e-6,10), ema=(0,0.9999), tile=(64,8192), save_every=(1,1e6), seed=(0,2**63-1))
     for k,(a,b) in ranges.items():
         if not a<=getattr(self, k)<=b: raise ValueError(f'{k} is {getattr(self, k)}: give {a} to {b:g}')
     for k,known in dict(start=('content','noise','style'), precision=_precisions, stat=stats).items():
@@ -722,6 +725,7 @@ def _read(self:StyleTransfer):
     many = self.style if isinstance(self.style, (list,tuple)) else [self.style]
     pairs = [o if isinstance(o, (list,tuple)) else (o,1/len(many)) for o in many]
     if not pairs: raise ValueError('give at least one style')
+    if not all(len(o)==2 and isinstance(o[1], Real) and 0<=o[1]<math.inf for o in pairs): raise ValueError('a style among several is a picture, or a pair of a picture and its share, a number of at least 0')
     self.content,self.styles = read_picture(self.content),[(read_picture(im),float(k)) for im,k in pairs]
     if self.colours: self.styles = [(match_colours(im, self.content),k) for im,k in self.styles]
     self.masks = self.masks or [None]*len(pairs)

@@ -14,6 +14,7 @@ from base64 import b64encode
 from html import escape
 from io import BytesIO
 from itertools import count
+from operator import index
 from pathlib import Path
 import numpy as np, torch
 from torch.nn.utils import parametrize
@@ -360,7 +361,7 @@ _css = '''
 .nca{border:1px solid var(--l);border-radius:14px;background:var(--b);color:var(--f);font:15px/1.4 system-ui,sans-serif;accent-color:var(--a);color-scheme:light}
 @media(prefers-color-scheme:dark){.nca{--b:#151b22;--f:#e6ecf2;--s:#9eabb9;--l:#36414d;--a:#58c7cc;--i:#04282b;color-scheme:dark}}
 .nca *{box-sizing:border-box;margin:0}
-.nca-t{font-weight:650;font-size:1.15em;margin:0 0 12px}
+.nca-t{overflow-wrap:anywhere;font-weight:650;font-size:1.15em;margin:0 0 12px}
 .nca-on{display:none;flex-wrap:wrap;align-items:flex-start;gap:16px 22px}
 .nca.live .nca-on{display:flex}
 .nca.live .nca-off,.nca [hidden]{display:none!important}
@@ -371,7 +372,7 @@ _css = '''
 _css += '''
 .nca-side{flex:1 1 270px;display:grid;gap:10px}
 .nca-row{display:flex;flex-wrap:wrap;gap:8px 16px;align-items:center}
-.nca label{display:flex;gap:8px;align-items:center;min-height:32px}
+.nca label{max-width:100%;display:flex;gap:8px;align-items:center;min-height:32px}
 .nca label input[type=range]{flex:1;min-width:0}
 .nca label b{font-weight:400;width:4.2em}
 .nca output,.nca small,.nca figcaption{color:var(--s);font-size:13px}
@@ -476,7 +477,9 @@ def to_html(
     "An automaton, alive, as a part of a web page that needs nothing from anywhere else"
     models = _named(models, title)
     h,w = map(int, (size,size) if isinstance(size, int) else size)
-    if min(h, w)<1: raise ValueError(f'size is {size}: give at least one cell a side')
+    if not 1<=min(h, w)<=max(h, w)<=4096: raise ValueError(f'size is {size}: give 1 to 4096 cells a side')
+    if not 0<speed<=100_000: raise ValueError(f'speed is {speed}: give more than 0 steps a second, at most 100000')
+    seed = index(seed)
     if not 0<=rate<=1: raise ValueError(f'rate is {rate}: give a share from 0 to 1')
     data = dict(size=[w,h], seed=seed, speed=speed, start=start, models=[_entry(k, m, _source(m, sources, k), bits, rate) for k,m in models.items()])
     name = f'nca-{zlib.crc32(_json(data).encode()):08x}-{next(_numbers)}'
@@ -491,6 +494,7 @@ def _named(models, title):
     if not isinstance(models, (torch.nn.Module,dict)): raise TypeError(f'an automaton or a dictionary of them is wanted, not {models!r:.40}: load_ca(name) gives one of the package')
     models = {title:models} if isinstance(models, torch.nn.Module) else models
     if not models: raise ValueError('no automaton to show')
+    if wrong := [o for o in models.values() if not isinstance(o, SimpleCA)]: raise TypeError(f'an automaton is a SimpleCA, not a {type(wrong[0]).__name__}: load_ca(name) gives one of the package')
     return models
 
 def _code(name, data):
@@ -533,6 +537,7 @@ def write_html(
 )->Path: # The file
     "An automaton, alive, as a whole page in one file"
     path = Path(path).expanduser()
+    if path.suffix.lower() not in ('.html','.htm'): raise ValueError(f'{path}: the name must end in .html')
     page = _page.format(escape(str(title)), to_html(models, title, **kw))
     with whole_file(path) as part: part.write_text(page, encoding='utf-8', errors='replace') # a file's name need not be Unicode
     return path
@@ -644,6 +649,7 @@ def write_webp(
     "Write a picture that moves, and begins again when it ends"
     path = Path(path).expanduser()
     if path.suffix.lower()!='.webp': raise ValueError(f'{path}: the name must end in .webp')
+    if not 0<fps<=1000: raise ValueError(f'fps is {fps}: give more than 0 frames a second, at most 1000')
     from PIL import Image
     ims = [Image.fromarray(to_uint8(o)) for o in frames]
     if not ims: raise ValueError('a film needs at least one frame')
