@@ -412,13 +412,14 @@ def _check(opts, device=None):
     if opts['sampler'] not in samplers: raise ValueError(f"sampler is {opts['sampler']!r}; give one of {', '.join(samplers)}")
 
 # %% ../nbs/16_cli.ipynb #105c0ee1
+def _whole(data): return data if data in ('','bundled') else str(Path(data).expanduser().absolute())
 _taken = '{0} holds a run already; `lesson20-ddpm resume --out {0}` goes on with it'
 
 def _start(out, opts, device):
     "Begin a run in an unused folder"
     file = Path(out).expanduser()/'options.json'
     if file.exists(): raise FileExistsError(_taken.format(out))
-    if opts['data'] not in ('','bundled'): opts['data'] = str(Path(opts['data']).expanduser().absolute())
+    opts['data'] = _whole(opts['data'])
     dd = run_images(opts['data'], opts['size'])
     if opts['bs']>max(1024, len(dd['train'])): raise ValueError(f"bs is {opts['bs']}; there are {len(dd['train']):,} images")
     c,size = dd['train'].images.shape[1:3]
@@ -445,9 +446,11 @@ def _options(out):
     except (KeyError,TypeError,ValueError): raise ValueError(f'{f} is damaged; begin the run again in another folder') from None
 
 # %% ../nbs/16_cli.ipynb #ca3c7887
-def _resume(out, device):
-    "Go on with the run in a folder"
+def _resume(out, given, device):
+    "Go on with the run in a folder; options that are `given` must be those it began with"
     opts = _options(out)
+    for k,v in given.items():
+        if v!=opts.get(k) and not (k=='data' and _whole(v)==opts[k]): raise ValueError(f"{k} is {v}; this run goes on with the {k} that it began with, {opts.get(k, 'none')}")
     _check(opts, device)
     dd = run_images(opts['data'], opts['size'])
     if _digest(dd)!=opts['images']: raise ValueError(f"{opts['data'] or dd['train'].source} holds other images than when this run began; begin one in another folder")
@@ -469,12 +472,12 @@ def _act(action, out, opts, weights, device):
     "Do what was asked for; raises ValueError for options that the action would not heed"
     if action not in ('train','sample','resume'): raise ValueError(f'{action!r} is not an action; give train, sample or resume')
     usual = {k:p.default for k,p in signature(ddpm_cli).parameters.items()}
-    given = [k for k,v in {**opts, 'weights':weights}.items() if v!=usual[k] and (action=='resume' or (k=='weights' if action=='train' else k not in _sampling))]
-    if given: raise ValueError(f"{action} takes no --{given[0]}"+(f': a run goes on with the options that it began with, which are in {Path(out)/"options.json"}' if action=='resume' else ''))
+    given = {k:v for k,v in {**opts, 'weights':weights}.items() if v!=usual[k]}
+    if idle := [k for k in given if action=='train' and k=='weights' or action=='sample' and k not in _sampling]: raise ValueError(f'{action} takes no --{idle[0]}')
     device = pick_device(device)
     _check(opts, device)
     if action=='train': _start(out, opts, device)
-    elif action=='resume': _resume(out, device)
+    elif action=='resume': _resume(out, given, device)
     else: _sample(out, weights, opts, device)
 
 # %% ../nbs/16_cli.ipynb #bcca8bb7

@@ -185,6 +185,7 @@ class ProgressCB(Callback):
     metrics: Any
     _time: Any
     bar: Any
+    mbar: Any
     handle: Any
     _pending: Any
     _lens: Any

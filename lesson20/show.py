@@ -378,7 +378,7 @@ def read_url(
     except HTTPError as e: e.close(); raise ImageError(f'{url}: the server answered {e.code} {e.reason}') from None
     except (OSError, HTTPException, ValueError) as e:
         why = str(getattr(e, 'reason', None) or e or type(e).__name__)
-        raise ImageError(f'{url}: {why if why.isprintable() else "no proper answer, "+ascii(why[:40])}') from e
+        raise ImageError(f'{url}: {why if why.isprintable() and not isinstance(e, HTTPException) else "no proper answer, "+ascii(why[:40])}') from e
 
 # %% ../nbs/00_show.ipynb #4b97968b
 def load_image(

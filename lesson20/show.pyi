@@ -9,6 +9,7 @@ from html import escape
 from io import BytesIO
 from itertools import count, zip_longest
 from math import ceil, sqrt
+from operator import index
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 __all__ = ['by_setting', 'show_image', 'subplots', 'get_grid', 'show_images', 'ImageError', 'image_size', 'decode', 'to_rgb', 'fit_image', 'read_url', 'load_image', 'download_image', 'assets_path', 'sample_names', 'sample_image', 'to_uint8', 'image_bytes', 'to_png_bytes', 'whole_file', 'save_image', 'tile_images', 'write_mp4', 'image_html', 'video_html', 'show_video', 'scrubber_html', 'compare_html']

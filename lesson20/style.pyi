@@ -4,6 +4,7 @@ from dataclasses import field
 from typing import Any, Iterator
 import math, time
 from functools import partial
+from numbers import Real
 from pathlib import Path
 import torch, torch.nn.functional as F
 from torch import nn, optim

@@ -7,6 +7,7 @@ from base64 import b64encode
 from html import escape
 from io import BytesIO
 from itertools import count
+from operator import index
 from pathlib import Path
 import numpy as np, torch
 from torch.nn.utils import parametrize
