@@ -16,7 +16,6 @@ from functools import partial
 from hashlib import blake2b
 from html import escape
 from inspect import signature
-from os import fsencode
 from pathlib import Path
 from tempfile import TemporaryFile
 from textwrap import shorten
@@ -273,7 +272,7 @@ def gallery(
     live:str='' # HTML after the pictures, as it is
 )->str: # HTML
     "A page of pictures; all texts are escaped, and names of files can be nothing else"
-    figs = ''.join(f'<figure>{_shown(quote(fsencode(f)), escape(alt), escape(c))}<figcaption>{escape(cap)}</figcaption></figure>' for f,alt,cap,c in figures)
+    figs = ''.join(f'<figure>{_shown(quote(os.fsencode(f)), escape(alt), escape(c))}<figcaption>{escape(cap)}</figcaption></figure>' for f,alt,cap,c in figures)
     rows = ''.join(f'<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>' for k,v in facts.items())
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
             f'<style>{_css}</style></head><body><h1>{escape(title)}</h1><p>{escape(intro)}</p>{figs}{live}<h2>What was done</h2><table>{rows}</table></body></html>')
@@ -408,7 +407,7 @@ def _check(opts, device=None):
     if opts['sampling_steps']>n_steps: raise ValueError(f"sampling_steps is {opts['sampling_steps']}; the schedule has {n_steps} steps, give at most as many")
     if not 0<=opts['lr']<=1: raise ValueError(f"lr is {opts['lr']}; give a rate above 0, at most 1")
     if opts['precision'] not in _dtypes: raise ValueError(f"precision is {opts['precision']!r}; give fp32, fp16, bf16 or nothing")
-    if opts['precision']=='fp16' and device and device.type=='cpu': raise ValueError('precision is fp16, which is no use on a CPU; give bf16, fp32 or nothing')
+    if opts['precision']=='fp16' and device and device.type=='cpu': raise ValueError('precision is fp16, which is no use on a CPU; take a GPU, or train with bf16, fp32 or nothing')
     if opts['sampler'] not in samplers: raise ValueError(f"sampler is {opts['sampler']!r}; give one of {', '.join(samplers)}")
 
 # %% ../nbs/16_cli.ipynb #105c0ee1
@@ -431,7 +430,7 @@ def _start(out, opts, device):
     with whole_file(file) as part: part.write_text(json.dumps(opts))
     try: _run(out, opts, dd, device)
     except Exception: # a run that came to nothing doesn't keep the folder
-        if not (out/'checkpoint.pt').exists(): file.unlink()
+        if not (out/'checkpoint.pt').exists(): file.unlink(missing_ok=True)
         raise
 
 # %% ../nbs/16_cli.ipynb #28c9f2ab

@@ -8,7 +8,6 @@ from functools import partial
 from hashlib import blake2b
 from html import escape
 from inspect import signature
-from os import fsencode
 from pathlib import Path
 from tempfile import TemporaryFile
 from textwrap import shorten

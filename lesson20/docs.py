@@ -248,8 +248,8 @@ pre,.output_html,.rendered_html table{overflow-x:auto;max-width:100%} pre{font:1
 table{border-collapse:collapse;display:block;font-size:.92em} td,th{border-bottom:1px solid var(--line);padding:5px 10px;text-align:left}
 img,video,svg,canvas{max-width:100%;height:auto} .output_png img,.output_svg svg{background:#fff;border-radius:6px} hr{border:0;border-top:1px solid var(--line)}
 figure{margin-inline:0} .formula{display:block;overflow:auto hidden;padding:2px 0} figure input[type=range]{max-width:100%;margin-inline:0} td a{overflow-wrap:normal}
-@media(max-width:600px){table{font-size:.8em;line-height:1.45} td,th{padding:4px;vertical-align:top} td code{font-size:.8em} td code,td a{overflow-wrap:anywhere}}
-@media(max-width:600px){td:nth-child(3):nth-last-child(3){min-width:8em} .output_png,.output_jpeg{overflow-x:auto} .output_png img,.output_jpeg img{max-width:max(100%,520px)}}
+@media(max-width:600px){table{font-size:.8em;line-height:1.45} td,th{padding:4px;vertical-align:top} td code{font-size:.8em} td code,td a{overflow-wrap:anywhere}
+td:nth-child(3):nth-last-child(3){min-width:8em} .output_png,.output_jpeg{overflow-x:auto} .output_png img,.output_jpeg img{max-width:max(100%,520px)}}
 @media(min-width:900px){.input_area{width:min(1100px,50vw + 408px);margin-left:-14px}}
 :is(h2,h3,h4) a.source:first-child{float:right;font:14px/2 system-ui,sans-serif}
 details{margin:.5em 0} summary{cursor:pointer;color:var(--link)} :focus-visible{outline:3px solid var(--link);outline-offset:2px}'''

@@ -66,12 +66,13 @@ class Ranks:
     def from_main(self, f): "What `f()` returns (or raises) on the main process"; return f()
     def first(self, done): "Place in the epoch's order of this process's batch, after `done` samples on this process"; return done
 
-# %% ../nbs/02_learner.ipynb #c56c761b
+# %% ../nbs/02_learner.ipynb #ffa746ab
 def _listify(cbs):
     cbs = [cbs] if isinstance(cbs, Callback) else list(cbs or ())
     if bad := [o for o in cbs if o is None or isinstance(o, type)]: raise TypeError(f'{bad[0]} is no callback; give an object, such as TrainCB()')
     return cbs
 
+# %% ../nbs/02_learner.ipynb #c56c761b
 class Learner:
     "A training loop with callbacks: `fit` calls them at every event, and they may read and change all that is on the learner"
     epoch = iter = start_iter = total_epochs = n_epochs = 0 # total_epochs counts over all fits

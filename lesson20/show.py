@@ -113,7 +113,7 @@ def _room(fig, axs, titles):
     for ax, t in zip(axs.flat, titles): ax.set_title(t, fontsize=size, pad=4)
     p = fig.subplotpars
     side,gap = (p.top-p.bottom)*h/(n+(n-1)*p.hspace),1.3*size*max(map(len, lines))+8
-    if n>1 and gap > p.hspace*side:
+    if n>1 and gap > p.hspace*side and fig.get_layout_engine() is None: # an engine makes room itself
         fig.set_size_inches(w/72, (n*side+(n-1)*gap)/(p.top-p.bottom)/72)
         fig.subplots_adjust(hspace=gap/side)
 

@@ -476,12 +476,10 @@ def to_html(
 )->str: # HTML: one <form> with its style and its script
     "An automaton, alive, as a part of a web page that needs nothing from anywhere else"
     models = _named(models, title)
-    h,w = map(int, (size,size) if isinstance(size, int) else size)
-    if not 1<=min(h, w)<=max(h, w)<=4096: raise ValueError(f'size is {size}: give 1 to 4096 cells a side')
+    h,w = _sides(size)
     if not 0<speed<=100_000: raise ValueError(f'speed is {speed}: give more than 0 steps a second, at most 100000')
-    seed = index(seed)
     if not 0<=rate<=1: raise ValueError(f'rate is {rate}: give a share from 0 to 1')
-    data = dict(size=[w,h], seed=seed, speed=speed, start=start, models=[_entry(k, m, _source(m, sources, k), bits, rate) for k,m in models.items()])
+    data = dict(size=[w,h], seed=index(seed), speed=speed, start=start, models=[_entry(k, m, _source(m, sources, k), bits, rate) for k,m in models.items()])
     name = f'nca-{zlib.crc32(_json(data).encode()):08x}-{next(_numbers)}'
     code = _code(name, data)
     return _fragment(name, str(title), _pack(code) if packed else code, _still(models, still))
@@ -497,6 +495,13 @@ def _named(models, title):
     if wrong := [o for o in models.values() if not isinstance(o, SimpleCA)]: raise TypeError(f'an automaton is a SimpleCA, not a {type(wrong[0]).__name__}: load_ca(name) gives one of the package')
     return models
 
+def _sides(size):
+    "Height and width of a grid that graphics cards hold as a texture"
+    h,w = map(index, (size,size) if np.ndim(size)==0 else size)
+    if not 1<=min(h, w)<=max(h, w)<=4096: raise ValueError(f'size is {size}: give 1 to 4096 cells a side')
+    return h,w
+
+# %% ../nbs/14_webgl.ipynb #c55d6016
 def _code(name, data):
     "The script of the form with this id"
     parts = _glsl if any('live' in m for m in data['models']) else {**_glsl, 'LIVE':''}
