@@ -15,6 +15,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 from torchvision.transforms.functional import to_tensor
 from lesson20.data import fashion_mnist, image_dl
+from machine import cpu_name
 
 class Items(Dataset):
     "A dataset whose item `i` is `f(i)`"
@@ -54,5 +55,5 @@ if __name__ == '__main__':
     text = table(main())
     print(text)
     if '--write' in sys.argv:
-        about = f'{time.strftime("%Y-%m-%d")}, {platform.machine()}, 1 thread, Python {platform.python_version()}, torch {torch.__version__}'
+        about = f'{time.strftime("%Y-%m-%d")}, {cpu_name()}, 1 thread, Python {platform.python_version()}, torch {torch.__version__}'
         Path(__file__).with_suffix('.md').write_text(f'# A batch of 128 garments\n\n{about}\n\n{text}\n')

@@ -3,7 +3,7 @@
 The small diffusion model of notebook 06 on Fashion-MNIST, one process that learns and one worker that loads, so that both overlap. Loading costs 0, 0.5, 1, 2
 or 4 times a training step, by waiting as for a disk or a network; and once what it really costs to decode and shrink a folder of PNG files.
 Weights are copied every ten steps and judged after the clock has stopped. `python benchmarks/echo.py [--seeds 2] [--steps 200]` writes echo.md and, for notebook 06, lesson20/assets/results/echo.json."""
-import argparse,json,platform,statistics,tempfile,time
+import argparse,json,statistics,tempfile,time
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from lesson20.ddpm import UNet,dl_ddpm,eval_loss,init_ddpm
 from lesson20.learner import *
 from lesson20.multidl import MultDL,load_seconds,step_seconds
 from lesson20.show import load_image,save_image
-from machine import results
+from machine import cpu_name,results
 
 here,bs,mult = Path(__file__).parent,32,8
 
@@ -98,7 +98,7 @@ def main(seeds=2, steps=200):
             for how in hows:
                 at = reached(curves[name,how,seed], goal)
                 rows.append(dict(cost=cost, name=name, how=how, seed=seed, target=goal, steps=at and at[0], seconds=at and at[1]))
-    res = dict(date=str(date.today()), machine=f'{platform.processor() or platform.machine()}, 2 cores, one learns and one loads', torch=torch.__version__, step_ms=1e3*step,
+    res = dict(date=str(date.today()), machine=f'{cpu_name()}, 2 cores, one learns and one loads', torch=torch.__version__, step_ms=1e3*step,
                png_ms=1e3*png, mult=mult, bs=bs, rows=rows)
     (results/'echo.json').write_text(json.dumps(res, indent=1))
     (here/'echo.md').write_text(table(res))

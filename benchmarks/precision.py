@@ -2,13 +2,14 @@
 
 Both kinds of step alternate, so that whatever else the machine does hits both. Prints medians with the quartiles, and the ratio.
 `--write` stores the table beside this file."""
-import argparse, platform, statistics, time
+import argparse, statistics, time
 from pathlib import Path
 import torch, torch.nn.functional as F
 from torch import nn
 from lesson20.learner import Callback, DeviceCB, Learner, TrainCB, default_device
 from lesson20.data import DataLoaders
 from lesson20.precision import MixedPrecision, best_dtype
+from machine import cpu_name
 
 def conv(ni, nf, stride=1): return nn.Sequential(nn.Conv2d(ni, nf, 3, stride=stride, padding=1), nn.BatchNorm2d(nf), nn.ReLU())
 def convnet(nf=32):
@@ -48,7 +49,7 @@ if __name__ == '__main__':
     p.add_argument('--write', action='store_true', help='store the table beside this file')
     args = p.parse_args()
     device = default_device()
-    name = torch.cuda.get_device_name() if device.type=='cuda' else f'CPU ({platform.machine()}), threads: {torch.get_num_threads()}'
+    name = torch.cuda.get_device_name() if device.type=='cuda' else f'{cpu_name()}, threads: {torch.get_num_threads()}'
     torch.manual_seed(0)
     xb,yb = torch.randn(128,1,28,28),torch.randint(0,10,(128,))
     where = f'{name}, torch {torch.__version__}, mixed = {best_dtype(device)}, {time.strftime("%Y-%m-%d")}'

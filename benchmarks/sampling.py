@@ -4,7 +4,7 @@ Features are those of `fashion_classifier()`, compared with all training images;
 seed, the same for all samplers. Finished batches are kept in --keep, so that the run may be stopped and started again.
 `python benchmarks/sampling.py [--n 512] [--full_n 2048]` writes sampling.md and, for notebook 07,
 lesson20/assets/results/sampling.json."""
-import argparse,json,platform,time
+import argparse,json,time
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from lesson20.data import fashion_mnist
 from lesson20.ddpm import fashion_unet,sample
 from lesson20.precision import best_dtype
 from lesson20.sampling import fashion_classifier,features,fid,kid,samplers
-from machine import results
+from machine import cpu_name,results
 
 here,bs = Path(__file__).parent,128
 
@@ -49,7 +49,7 @@ def main(n=512, full_n=2048, keep='.sampling'):
             k = full_n if calls==20 else n
             got = feats(batches(partial(f, model, (bs,1,32,32), calls), f'{name}-{calls}', k, keep))
             rows += [dict(sampler=name, calls=calls, **judged(got[:m], real)) for m in sorted({n,k})]
-        res = dict(date=str(date.today()), machine=f'{platform.processor() or platform.machine()}, {torch.get_num_threads()} thread', torch=torch.__version__, rows=rows)
+        res = dict(date=str(date.today()), machine=f'{cpu_name()}, {torch.get_num_threads()} thread', torch=torch.__version__, rows=rows)
         (results/'sampling.json').write_text(json.dumps(res, indent=1))
         (here/'sampling.md').write_text(table(res))
     print(table(res))

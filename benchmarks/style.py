@@ -5,7 +5,7 @@ warm-up; the table has medians and the range of the middle half. Peak memory is 
 times of the convolutions (forward, and backward for the input) and of the matrix products of the Grams, each measured alone in the same precision: a step can't be faster
 without better kernels for those. Writes benchmarks/style.md and style.json, or files of another name (--out) for another machine.
 """
-import argparse, json, os, platform, resource, statistics, subprocess, sys, time
+import argparse, json, os, resource, statistics, subprocess, sys, time
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from lesson20.features import default_net, normalize, vgg16
 from lesson20.precision import cpu_has_bf16
 from lesson20.show import fit_image, sample_image
 from lesson20.style import ContentLossToTarget, StyleLossToTarget, TiledLoss, content_target, gram
+from machine import cpu_name
 
 content_layers, style_layers = (18, 25), (1, 6, 11, 18, 25)
 root = Path(__file__).resolve().parent
@@ -162,7 +163,7 @@ def main():
     big = {k: run_large(*a.large, k, a.threads) for k in dtypes()} if a.large[0] else {}
     text = '\n'.join(table(s, r) for s, r in results.items())
     if big: text += f"\n## A photograph of {a.large[1]} x {a.large[0]}, in tiles of 512\n\n| | seconds a step | GiB at the peak, whole process |\n|-|-|-|\n"+'\n'.join(f'| {k} | {s:.0f} | {m:.2f} |' for k, (s, m) in big.items())+'\n'
-    where = f"{date.today()}, {platform.machine()}, {a.threads} threads, torch {torch.__version__}, AVX512-bf16 or the like: {'yes' if cpu_has_bf16() else 'no'}, {a.rounds} rounds, median (middle half)"
+    where = f"{date.today()}, {cpu_name()}, {a.threads} threads, torch {torch.__version__}, AVX512-bf16 or the like: {'yes' if cpu_has_bf16() else 'no'}, {a.rounds} rounds, median (middle half)"
     (root/f'{a.out}.md').write_text(f'# A step of style transfer\n\n`benchmarks/style.py`, {where}.\n{text}', encoding='utf-8')
     (root/f'{a.out}.json').write_text(json.dumps(dict(where=where, sizes=results, large=big), indent=1), encoding='utf-8')
     print(text)

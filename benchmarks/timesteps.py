@@ -4,7 +4,7 @@ A small UNet on Fashion-MNIST predicts noise of the linear schedule. For a seed 
 order, for equally many steps; the losses are plain mean squared errors on the same test images, steps and noise for all. Finished runs are kept in the
 result, so that the benchmark may be stopped and started again. `python benchmarks/timesteps.py [--seeds 4] [--steps 400]` writes timesteps.md and, for notebook
 07, lesson20/assets/results/timesteps.json."""
-import argparse,json,platform,statistics,time
+import argparse,json,statistics,time
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from lesson20.data import DataLoaders,fashion_mnist,image_dl
 from lesson20.ddpm import UNet,init_ddpm
 from lesson20.learner import *
 from lesson20.sampling import *
-from machine import results
+from machine import cpu_name,results
 
 here,bs,lr = Path(__file__).parent,32,5e-3
 line = linear_schedule()
@@ -50,7 +50,7 @@ def main(seeds=4, steps=400, n_valid=1024):
             if any((r['way'],r['seed'])==(way,seed) for r in res['rows']): continue
             model,secs = train(way, seed, steps, dd['train'])
             res['rows'].append(dict(way=way, seed=seed, secs=secs, quarters=loss_by_step(model, x_valid, 4, line).tolist()))
-            res |= dict(date=str(date.today()), machine=f'{platform.processor() or platform.machine()}, 1 thread', torch=torch.__version__)
+            res |= dict(date=str(date.today()), machine=f'{cpu_name()}, 1 thread', torch=torch.__version__)
             out.write_text(json.dumps(res, indent=1)); (here/'timesteps.md').write_text(table(res))
             print(way, seed, f'{secs:.0f} s', [round(o, 4) for o in res['rows'][-1]['quarters']], flush=True)
     print(table(res))
