@@ -68,13 +68,14 @@ def main():
     p.add_argument('--jax-python', help='interpreter with JAX and CAX')
     p.add_argument('--collect', action='store_true', help='gather what lies there')
     a = p.parse_args()
-    extra = {'startup': ['--python', a.peers] if a.peers else [], 'learner_overhead': ['--python', a.peers] if a.peers else [], 'nca': ['--jax-python', a.jax_python] if a.jax_python else [],
-             'data_batching': ['--write'], 'precision': ['--write']}
+    peers, jax = ['--python', a.peers] if a.peers else [], ['--jax-python', a.jax_python] if a.jax_python else []
+    runs = dict(startup=[peers], learner_overhead=[peers], nca=[jax, [*jax, '--size', '256']], style=[[], ['--avx2', '--out', 'style-avx2']], data_batching=[['--write']], precision=[['--write']])
     failed = []
     for name in () if a.collect else a.only:
         print(f'== {name}: about {minutes[name]} minutes', flush=True)
         start = time.time()
-        if subprocess.run([sys.executable, str(root/f'{name}.py'), *extra.get(name, [])], cwd=root.parent).returncode: failed.append(name)
+        for args in runs.get(name, [[]]):
+            if subprocess.run([sys.executable, str(root/f'{name}.py'), *args], cwd=root.parent).returncode: failed.append(' '.join([name, *args]))
         print(f'== {name}: {(time.time()-start)/60:.1f} minutes', flush=True)
     for k, v in collect().items(): print(f"{k}: {len(v['rows'])} rows, {v['where']}")
     if failed: sys.exit(f"failed: {', '.join(failed)}")

@@ -1,9 +1,10 @@
-"""A step of style transfer, side by side: `python benchmarks/style.py [--sizes 256 512] [--rounds 7] [--threads 2] [--large 2000 3000] [--out style]`.
+"""A step of style transfer, side by side: `python benchmarks/style.py [--sizes 256 512] [--rounds 7] [--threads 2] [--large 2000 3000] [--avx2] [--out style]`.
 
 Every contestant calculates content and style loss of one picture with the same VGG16 and layers and the gradient for its pixels. They alternate in one process, after a
 warm-up; the table has medians and the range of the middle half. Peak memory is the growth of the resident set in a process of its own. The limit is the sum of the
 times of the convolutions (forward, and backward for the input) and of the matrix products of the Grams, each measured alone in the same precision: a step can't be faster
-without better kernels for those. Writes benchmarks/style.md and style.json, or files of another name (--out) for another machine.
+without better kernels for those. Writes benchmarks/style.md and style.json, or files of another name (--out). `--avx2` keeps the libraries from all instructions later
+than AVX2, as on a processor that has no others: float32 on vectors of eight, and no 16 bits.
 """
 import argparse, json, os, resource, statistics, subprocess, sys, time
 from datetime import date
@@ -12,6 +13,7 @@ from pathlib import Path
 
 os.environ.setdefault('MALLOC_MMAP_THRESHOLD_', str(1 << 30))
 os.environ.setdefault('MALLOC_TRIM_THRESHOLD_', str(1 << 34))
+if '--avx2' in sys.argv: os.environ.update(ONEDNN_MAX_CPU_ISA='AVX2', ATEN_CPU_CAPABILITY='avx2', MKL_ENABLE_INSTRUCTIONS='AVX2') # before torch is loaded, and for the processes begun here
 import torch, torch.nn.functional as F
 from lesson20.features import default_net, normalize, vgg16
 from lesson20.precision import cpu_has_bf16
@@ -97,9 +99,11 @@ def limit(size, dtype):
             total += timed(lambda: f@f.mT)+timed(lambda: g@f)
     return total
 
-def dtypes():
-    "bf16 only where the processor has instructions for it: elsewhere a step takes minutes, and lesson20 computes in fp32"
-    return dict(fp32=torch.float32, bf16=torch.bfloat16) if cpu_has_bf16() else dict(fp32=torch.float32)
+def has_bf16():
+    "Whether there are instructions for 16 bits: elsewhere a step takes minutes, and lesson20 computes in fp32"
+    return cpu_has_bf16() and os.environ.get('ONEDNN_MAX_CPU_ISA')!='AVX2'
+
+def dtypes(): return dict(fp32=torch.float32, bf16=torch.bfloat16) if has_bf16() else dict(fp32=torch.float32)
 
 def rss(): return int(Path('/proc/self/statm').read_text().split()[1])*os.sysconf('SC_PAGE_SIZE')/2**20
 
@@ -128,7 +132,7 @@ def run_large(h, w, precision, threads):
 
 def measure(size, rounds):
     c, s = pictures(size)
-    losses = {k: f(c, s) for k, f in contestants.items() if cpu_has_bf16() or 'bf16' not in k}
+    losses = {k: f(c, s) for k, f in contestants.items() if has_bf16() or 'bf16' not in k}
     first = {k: step(l, c)[1] for k, l in losses.items()}
     times = {k: [] for k in losses}
     for _ in range(rounds):
@@ -152,6 +156,7 @@ def main():
     p.add_argument('--rounds', type=int, default=7)
     p.add_argument('--threads', type=int, default=2)
     p.add_argument('--large', type=int, nargs=2, default=(2000, 3000))
+    p.add_argument('--avx2', action='store_true')
     p.add_argument('--out', default='style')
     p.add_argument('--one', help=argparse.SUPPRESS)
     p.add_argument('--large-one', nargs=3, help=argparse.SUPPRESS)
@@ -163,7 +168,7 @@ def main():
     big = {k: run_large(*a.large, k, a.threads) for k in dtypes()} if a.large[0] else {}
     text = '\n'.join(table(s, r) for s, r in results.items())
     if big: text += f"\n## A photograph of {a.large[1]} x {a.large[0]}, in tiles of 512\n\n| | seconds a step | GiB at the peak, whole process |\n|-|-|-|\n"+'\n'.join(f'| {k} | {s:.0f} | {m:.2f} |' for k, (s, m) in big.items())+'\n'
-    where = f"{date.today()}, {cpu_name()}, {a.threads} threads, torch {torch.__version__}, AVX512-bf16 or the like: {'yes' if cpu_has_bf16() else 'no'}, {a.rounds} rounds, median (middle half)"
+    where = f"{date.today()}, {cpu_name()}{' held to AVX2' if a.avx2 else ''}, {a.threads} threads, torch {torch.__version__}, instructions for 16 bits: {'yes' if has_bf16() else 'no'}, {a.rounds} rounds, median (middle half)"
     (root/f'{a.out}.md').write_text(f'# A step of style transfer\n\n`benchmarks/style.py`, {where}.\n{text}', encoding='utf-8')
     (root/f'{a.out}.json').write_text(json.dumps(dict(where=where, sizes=results, large=big), indent=1), encoding='utf-8')
     print(text)

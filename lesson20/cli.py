@@ -467,12 +467,21 @@ def _sample(out, weights, opts, device):
 # %% ../nbs/16_cli.ipynb #6ef450fa
 _sampling = 'n','sampler','sampling_steps','seed','weights'
 
+def _given(f, opts):
+    "The options that are not what the command `f` takes by itself"
+    usual = {k:p.default for k,p in signature(f).parameters.items()}
+    return {k:v for k,v in opts.items() if v!=usual[k]}
+
+def _heeds(action, given, takes):
+    "Raise ValueError for an option that the action would not heed"
+    for k in given:
+        if k not in takes: raise ValueError(f"{action} takes no --{k.replace('_','-')}")
+
 def _act(action, out, opts, weights, device):
     "Do what was asked for; raises ValueError for options that the action would not heed"
     if action not in ('train','sample','resume'): raise ValueError(f'{action!r} is not an action; give train, sample or resume')
-    usual = {k:p.default for k,p in signature(ddpm_cli).parameters.items()}
-    given = {k:v for k,v in {**opts, 'weights':weights}.items() if v!=usual[k]}
-    if idle := [k for k in given if action=='train' and k=='weights' or action=='sample' and k not in _sampling]: raise ValueError(f'{action} takes no --{idle[0]}')
+    given = _given(ddpm_cli, {**opts, 'weights':weights})
+    if action!='resume': _heeds(action, given, opts if action=='train' else _sampling)
     device = pick_device(device)
     _check(opts, device)
     if action=='train': _start(out, opts, device)
@@ -611,18 +620,25 @@ def train_nca(
     return ca
 
 # %% ../nbs/16_cli.ipynb #7b1f0a07
-def _nca(action, src, out, open, frames, **kw):
-    if action not in ('train','play','film'): raise ValueError(f'{action!r} is not an action; give train, play or film')
+_nca_takes = dict(train=('size','grid','channels','hidden','batches','bs','every','seed','device'), play=('seed','no_open'), film=('seed','frames'))
+
+def _new_automaton(src):
+    "Where an automaton goes that was given no name; raises ValueError if one lies there that is finished"
+    out = Path(f'{Path(src).stem}-nca.safetensors')
+    if out.exists() and not out.with_suffix('.ckpt').exists(): raise ValueError(f'{out} is there already; name another file by --out')
+    return out
+
+def _nca(action, src, out, no_open, frames, **kw):
     start = time.time()
     if action=='train':
-        out = out or 'automaton.safetensors'
+        out = out or _new_automaton(src)
         train_nca(src, out, cbs=[ProgressCB()], **kw)
         print(f'{out} after {time.time()-start:.0f} s; look at {Path(out).with_suffix(".png")}, or `lesson20-nca play {out}`')
         return
     ca,name = load_ca(src),Path(src).stem
     if action=='play':
         out = write_html({name:ca}, new_file(out or f'{name}.html', '.html'), name, size=256 if ca.alive is None else 96, seed=kw['seed'])
-        if open: import webbrowser; webbrowser.open(out.absolute().as_uri())
+        if not no_open: import webbrowser; webbrowser.open(out.absolute().as_uri())
     else: at_least('frames', frames, 1); write_mp4(film(ca, frames*4, 4, seed=kw['seed']), out := new_file(out or f'{name}.mp4', '.mp4'), 24, crf=26)
     print(f'{out}, {Path(out).stat().st_size:,} bytes')
 
@@ -630,7 +646,7 @@ def _nca(action, src, out, open, frames, **kw):
 def _nca_command(
     action:str, # train, play or film
     src:str, # For train a picture: a path, an address, or the name of one in the package; else an automaton: a .safetensors file, or the name of one in the package
-    out:str='', # File to write: .safetensors, .html or .mp4; empty: automaton.safetensors for train, else named after `src`
+    out:str='', # File to write: .safetensors, .html or .mp4; empty: named after `src`, for train SRC-nca.safetensors
     size:int=96, # train: pixels of the picture's longer side
     grid:int=96, # train: cells of a side
     channels:int=4, # train: numbers in a cell
@@ -644,9 +660,12 @@ def _nca_command(
     device:str='' # train: cpu, cuda, cuda:1, mps; empty: the best that works
 ):
     "Teach a texture to a cellular automaton, write the page on which it lives, or film it"
+    opts = dict(size=size, grid=grid, channels=channels, hidden=hidden, batches=batches, bs=bs, every=every, frames=frames, seed=seed, no_open=bool(no_open), device=device)
     with clear_errors('lesson20-nca', 'grid, bs or size'):
+        if action not in _nca_takes: raise ValueError(f'{action!r} is not an action; give train, play or film')
+        _heeds(action, _given(_nca_command, opts), _nca_takes[action])
         check_seed(seed)
-        _nca(action, src, out, not no_open, frames, size=size, grid=grid, channels=channels, hidden=hidden, batches=batches, bs=bs, every=every, seed=seed, device=device)
+        _nca(action, src, out, **opts)
 
 # %% ../nbs/16_cli.ipynb #c86f777f
 def nca_cli(*args, **kw):

@@ -134,6 +134,10 @@ def _multiplications(mod, outp):
     "How often the module's own parameters multiply, for one sample"
     return sum(p.numel()*(math.prod(outp.shape[2:]) if p.ndim>2 else 1) for p in mod.parameters(recurse=False))
 
+def _parts(mod):
+    "The layers of a module, those of its lists and dicts one by one"
+    for o in mod.children(): yield from _parts(o) if isinstance(o, (nn.ModuleList,nn.ModuleDict)) else [o]
+
 class _Table(str):
     "Markdown that a notebook draws as a table"
     def _repr_markdown_(self): return str(self)
@@ -144,14 +148,14 @@ def _row(*cells): return f'|{"|".join(str(o) for o in cells)}|\n'
 @patch
 def summary(self:Learner)->str: # A Markdown table, drawn as one in a notebook
     "Shapes, parameters and multiplications of the model's layers, found with one batch; the learner stays as it is"
-    kids,work,rows = list(self.model.children()) or [self.model],{},[]
+    kids,work,rows = list(_parts(self.model)) or [self.model],{},[]
     def _note(hook, mod, inp, outp):
         if hasattr(outp, 'shape'): work[mod] = _multiplications(mod, outp)
         if mod not in kids: return
         shapes = [tuple(getattr(o, 'shape', ())) for o in (inp[0] if inp else None, outp)]
         rows.append((type(mod).__name__, *shapes, sum(p.numel() for p in mod.parameters()), sum(work.get(o, 0) for o in mod.modules())))
     with _trial(self), Hooks(list(self.model.modules()), _note): self.fit(1, valid=False, lr=0., cbs=SingleBatchCB())
-    print(f'Tot params: {sum(r[3] for r in rows)}; MFLOPS: {sum(r[4] for r in rows)/1e6:.1f}')
+    print(f'Tot params: {sum(p.numel() for p in self.model.parameters())}; MFLOPS: {sum(r[4] for r in rows)/1e6:.1f}')
     table = _row('Module', 'Input', 'Output', 'Num params', 'MFLOPS')+_row(*['--']*5)+''.join(_row(*r[:4], f'{r[4]/1e6:.1f}') for r in rows)
     if not _in_notebook(): print(table)
     return _Table(table)

@@ -12,6 +12,8 @@ __all__ = ['badges', 'add_badges', 'first_cell', 'last_cell', 'lessons', 'write_
 import ast, builtins, os, re
 from contextlib import contextmanager
 from html.parser import HTMLParser
+from importlib import import_module
+from inspect import signature
 from itertools import product
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -88,6 +90,11 @@ def write_first_last():
     for p in lessons(): write_nb(_first_last(read_nb(p)), p)
 
 # %% ../nbs/97_docs.ipynb #079f6c86
+def _takes_none(name):
+    "Whether a class of the package is made without arguments"
+    try: return not signature(getattr(import_module('lesson20.all'), name)).parameters
+    except (AttributeError,ValueError): return False
+
 def clean_docs(
     cell, # a cell of the page; changed in place
 ):
@@ -97,7 +104,8 @@ def clean_docs(
         text = ''.join(d['text/markdown'])
         if 'CustomOpDef.__call__' in text: cell.outputs = []; return
         text = text.replace('__main__.', '').replace('Call self as a function.', '')
-        text = re.sub(r'=tensor\(\[.*?\]\)', '=...', text, flags=re.S)
+        text = re.sub(r'=tensor\(\[.*?\]\)', '=...', text, flags=re.S).replace(':NoneType=', '=')
+        text = re.sub(r'^def (\w+)\(\n    \*args, \*\*kwargs\n\):', lambda o: f'def {o[1]}():' if _takes_none(o[1]) else o[0], text, flags=re.M)
         d['text/markdown'] = re.sub(r'^(#+ .*?)(?<![\\_])__(\w+?)__', r'\1\_\_\2\_\_', text, flags=re.M)
 
 # %% ../nbs/97_docs.ipynb #ff3f1a40
@@ -132,13 +140,16 @@ def _markdown(cell): return '\n\n'.join(''.join(o['data']['text/markdown']) for 
 # %% ../nbs/97_docs.ipynb #7b2e7132
 def _readme_cells(nb):
     "`nb` without the cells and lines that a page doesn't show, and with pictures where it is alive"
+    from nbdev.config import get_config
     from nbdev.process import NBProcessor
     from nbdev.processors import clean_magics, filter_stream_, hide_, hide_line, rm_export, rm_header_dash, strip_ansi
+    cfg = get_config()
+    still = f'*A still picture; on the [site]({cfg.doc_host}{cfg.doc_baseurl}) it is alive.*'
     NBProcessor(nb=nb, procs=[strip_ansi, hide_line, filter_stream_, rm_header_dash, rm_export, clean_magics, hide_], process=True)
     for c in nb.cells:
         for d in (o['data'] for o in c.get('outputs', []) if 'data' in o):
             if 'text/markdown' in d: d.pop('text/html', None)
-        if c.cell_type == 'code' and c.directives_.get('echo') == 'false': c.update(cell_type='markdown', source=_markdown(c))
+        if c.cell_type == 'code' and c.directives_.get('echo') == 'false': c.update(cell_type='markdown', source=f'{_markdown(c)}\n\n{still}')
     return nb
 
 # %% ../nbs/97_docs.ipynb #a34dcb5f
@@ -496,7 +507,12 @@ def _type(m, node, known, default=None):
     if 'callable' in names or names-known-set(dir(builtins)): return ''
     return f'{text}|None' if isinstance(default, ast.Constant) and default.value is None and 'None' not in text else text
 
-def _parameter(m, p, default, known, plain=False): return p.arg + ('' if plain else f':{_type(m, p.annotation, known, default) or "Any"}') + ('=...' if default else '')
+def _default(m, node):
+    "A default as an editor shows it: numbers, texts and tuples of them as they stand"
+    literal = all(isinstance(o, (ast.Constant,ast.Tuple,ast.UnaryOp,ast.USub,ast.Load)) for o in ast.walk(node))
+    return f'={m.text(node)}' if literal else '=...'
+
+def _parameter(m, p, default, known, plain=False): return p.arg + ('' if plain else f':{_type(m, p.annotation, known, default) or "Any"}') + (_default(m, default) if default else '')
 
 def _gives(body):
     "Do these statements return or yield something? What only raises may, where it is overridden"

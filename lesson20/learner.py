@@ -76,7 +76,7 @@ def _listify(cbs):
 class Learner:
     "A training loop with callbacks: `fit` calls them at every event, and they may read and change all that is on the learner"
     epoch = iter = start_iter = total_epochs = n_epochs = 0 # total_epochs counts over all fits
-    opt = loss = preds = batch = None
+    opt = loss = preds = batch = metrics = None
     stepped = True # False if the batch makes no optimiser step: an fp16 overflow, or gradients that are still being added up
     ticks = 1 # Batches of `dls.train`, as the caller counts them, that a step is worth; more on several processes
     ranks = Ranks()
@@ -662,12 +662,13 @@ class RecorderCB(HasLearnCB):
 
 # %% ../nbs/02_learner.ipynb #3f63551d
 class LRFinderCB(Callback):
-    "Multiply the rate by `gamma` after each batch until the loss is `max_mult` times the least one or not finite"
+    "Multiply the rate by `gamma` after each batch until the loss is `max_mult` times the least one or not finite, or the rate above `max_lr`"
     order = 40
     def __init__(self,
         gamma:float=1.3, # Factor a batch, above 1
-        max_mult:float=3 # Stop when the loss exceeds its minimum by this factor
-    ): self.gamma,self.max_mult,self.lrs,self.losses = gamma,max_mult,[],[]
+        max_mult:float=3, # Stop when the loss exceeds its minimum by this factor
+        max_lr:float=100. # Stop at this rate in any case: a loss that has an upper bound may never exceed its minimum by much
+    ): self.gamma,self.max_mult,self.max_lr,self.lrs,self.losses = gamma,max_mult,max_lr,[],[]
     def before_fit(self, learn): "Start new lists"; self.lrs,self.losses = [],[]
     def after_batch(self, learn):
         "Note rate and loss, raise the rate"
@@ -676,6 +677,7 @@ class LRFinderCB(Callback):
         self.lrs.append(learn.opt.param_groups[0]['lr'])
         if not math.isfinite(self.losses[-1]) or self.losses[-1] > min(self.losses)*self.max_mult: raise CancelFitException()
         for pg in learn.opt.param_groups: pg['lr'] *= self.gamma
+        if learn.opt.param_groups[0]['lr'] > self.max_lr: raise CancelFitException()
 
 # %% ../nbs/02_learner.ipynb #94b0d1aa
 @patch(as_prop=True)
@@ -733,6 +735,8 @@ def set_seed(
 @contextmanager
 def _unchanged(learn):
     "Put weights, modes, optimiser, RNG, callbacks and their memory back at the end"
+    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in learn.model.parameters()):
+        raise ValueError('the model has lazy layers, whose sizes the first batch decides: call the model with one before this')
     state,modes,rng = deepcopy(learn.model.state_dict()),[(m,m.training) for m in learn.model.modules()],get_rng()
     kept = {k:learn.__dict__[k] for k in ('opt','cbs','total_epochs','epoch','epochs','n_epochs') if k in learn.__dict__}
     learn.cbs = [cb for cb in learn.cbs if not cb.skip_lr_find]
@@ -775,14 +779,14 @@ def conv(
     nf:int, # Channels out
     ks:int=3, # Size of the kernel in pixels, odd
     stride:int=2, # 2 halves height and width
-    act=nn.ReLU, # Makes the activation; None: there is none
+    act=nn.ReLU, # Makes the activation; True: ReLU; None or False: there is none
     norm=None, # Makes a norm from its number of channels; None: there is none
     bias:bool|None=None # None: only where no batch or instance norm would take it away again
 )->nn.Sequential: # Convolution, norm, activation
     "A convolution with its norm and its activation, padded by `ks//2`"
     norm = norm(nf) if norm else None
     if bias is None: bias = not isinstance(norm, nn.modules.batchnorm._NormBase)
-    layers = nn.Conv2d(ni, nf, ks, stride=stride, padding=ks//2, bias=bias), norm, act() if act else None
+    layers = nn.Conv2d(ni, nf, ks, stride=stride, padding=ks//2, bias=bias), norm, (nn.ReLU if act is True else act)() if act else None
     return nn.Sequential(*[o for o in layers if o is not None])
 
 # %% ../nbs/02_learner.ipynb #03626794
