@@ -10,7 +10,7 @@ from pathlib import Path
 from machine import results
 
 root = Path(__file__).resolve().parent
-minutes = dict(startup=10, data_batching=1, precision=3, learner_overhead=12, nca=6, growth=5, style=20, echo=15, ddpm_recipe=30, timesteps=150, sampling=240, soak=60)
+minutes = dict(startup=10, data_batching=1, precision=3, learner_overhead=12, nca=6, growth=5, style=20, echo=15, ddpm_recipe=30, timesteps=150, sampling=120, soak=60)
 
 def middle(ts): return dict(zip(('low', 'value', 'high'), statistics.quantiles(ts, n=4)))
 def rows(d, value): return [dict(name=k, **value(v)) for k, v in d.items()]
@@ -36,7 +36,7 @@ def sampling(d):
 def echo(d):
     out = {}
     for r in d['rows']: out.setdefault((r['name'], r['how']), []).append(r['seconds'])
-    return dict(echo=dict(unit='seconds to the same loss', rows=[dict(name=f'{how}, loading costs {cost}', cost=cost, how=how, value=statistics.mean(v)) for (cost, how), v in out.items()]))
+    return dict(echo=dict(unit='seconds to the same loss', rows=[dict(name=f'{how}, loading costs {cost}', cost=cost, how=how, value=statistics.mean(v)) for (cost, how), v in out.items() if None not in v] # None: a run that did not come to the loss))
 
 def ddpm_recipe(d):
     return dict(recipe=dict(unit='loss after the same time', rows=[dict(name=r['name'], value=r['loss'], low=min(r['draws']), high=max(r['draws'])) for r in d['recipes']]))
