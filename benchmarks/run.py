@@ -36,7 +36,7 @@ def sampling(d):
 def echo(d):
     out = {}
     for r in d['rows']: out.setdefault((r['name'], r['how']), []).append(r['seconds'])
-    return dict(echo=dict(unit='seconds to the same loss', rows=[dict(name=f'{how}, loading costs {cost}', cost=cost, how=how, value=statistics.mean(v)) for (cost, how), v in out.items() if None not in v] # None: a run that did not come to the loss))
+    return dict(echo=dict(unit='seconds to the same loss', rows=[dict(name=f'{how}, loading costs {cost}', cost=cost, how=how, value=statistics.mean(v)) for (cost, how), v in out.items() if None not in v])) # None: a run that did not come to the loss
 
 def ddpm_recipe(d):
     return dict(recipe=dict(unit='loss after the same time', rows=[dict(name=r['name'], value=r['loss'], low=min(r['draws']), high=max(r['draws'])) for r in d['recipes']]))
