@@ -10,7 +10,7 @@ from pathlib import Path
 from machine import results
 
 root = Path(__file__).resolve().parent
-minutes = dict(startup=10, data_batching=1, precision=3, learner_overhead=12, nca=6, growth=5, style=20, echo=15, ddpm_recipe=30, timesteps=150, sampling=120, soak=60)
+minutes = dict(startup=10, data_batching=1, precision=3, learner_overhead=12, nca=6, growth=5, style=10, echo=30, ddpm_recipe=30, timesteps=150, sampling=120, soak=60)
 
 def middle(ts): return dict(zip(('low', 'value', 'high'), statistics.quantiles(ts, n=4)))
 def rows(d, value): return [dict(name=k, **value(v)) for k, v in d.items()]
