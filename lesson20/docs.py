@@ -10,7 +10,7 @@ __all__ = ['badges', 'add_badges', 'first_cell', 'last_cell', 'lessons', 'write_
 
 # %% ../nbs/97_docs.ipynb #85ee10ee
 import ast, builtins, os, re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html.parser import HTMLParser
 from importlib import import_module
 from inspect import signature
@@ -389,6 +389,8 @@ def _served(folder):
     from threading import Thread
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *args): pass
+        def handle(self):
+            with suppress(ConnectionError): super().handle() # a browser that has seen enough
     server = ThreadingHTTPServer(('127.0.0.1', 0), partial(Quiet, directory=str(folder)))
     Thread(target=server.serve_forever, daemon=True).start()
     try: yield f'http://127.0.0.1:{server.server_port}/'

@@ -3,7 +3,7 @@
 from dataclasses import field
 from typing import Any, Iterator
 import ast, builtins, os, re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html.parser import HTMLParser
 from importlib import import_module
 from inspect import signature
