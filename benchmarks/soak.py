@@ -4,7 +4,7 @@ Two things go on for an hour, side by side: an automaton lives in headless Chrom
 average and previews of samples in the list of its callbacks. Every minute the memory of both is noted (what is shared with no other process, over the whole tree of processes). Writes soak.json and soak.md
 with the growth from the end of the first tenth to the end, in MiB an hour by a straight line. Linux, Debian's chromium, the developers' requirements.
 """
-import argparse, json, os, platform, shutil, signal, subprocess, sys, tempfile, time
+import argparse, json, os, platform, signal, subprocess, sys, tempfile, time
 from datetime import date
 from pathlib import Path
 import numpy as np
@@ -64,13 +64,14 @@ def main():
     a = p.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)) # so that what was started is ended, too
     from lesson20.nca import load_ca
+    from lesson20.show import find_browser
     from lesson20.webgl import write_html
     from playwright.sync_api import sync_playwright
     flags = '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'.split()
     with tempfile.TemporaryDirectory() as d, sync_playwright() as pw, open(f'{d}/log', 'w') as log:
         html = write_html(load_ca('dots'), Path(d)/'a.html')
         run = subprocess.Popen([sys.executable, '-c', training], stdout=log, stderr=log, env=dict(os.environ, TMPDIR=d, OMP_NUM_THREADS='1', MPLBACKEND='agg'))
-        b = pw.chromium.launch_persistent_context(f'{d}/profile', executable_path=shutil.which('chromium'), args=flags)
+        b = pw.chromium.launch_persistent_context(f'{d}/profile', executable_path=find_browser(), args=flags)
         try:
             page = b.pages[0]
             page.goto(html.as_uri())

@@ -455,13 +455,13 @@ def check_site(
     max_bytes:int=2_000_000, # a page with all its files may weigh, as sent
 )->list: # faults, each in a line; empty if there are none
     "Look for faults in the pages of a folder, in their files and in Chromium"
-    from shutil import which
     from playwright.sync_api import sync_playwright
+    from lesson20.show import find_browser
     folder = Path(folder).resolve()
     faults = list(_check_files(folder))
     args = '--no-sandbox --use-angle=swiftshader --enable-unsafe-swiftshader --disable-background-networking'.split()
     with _served(folder) as base, sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=next(filter(None, map(which, ('chromium','google-chrome'))), None), args=args)
+        browser = p.chromium.launch(executable_path=find_browser(), args=args)
         for f in sorted(folder.glob(file_glob)): faults += _visit(browser, base, folder, f.name, max_bytes)
         browser.close()
     return faults

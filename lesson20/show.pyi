@@ -2,20 +2,23 @@
 # Written by `python -m lesson20.docs`: the types of the module beside it.
 from dataclasses import field
 from typing import Any, Iterator
-import os, re, struct, threading, time, zlib
+import os, re, shutil, struct, threading, time, zlib
 from base64 import b64encode
 from contextlib import contextmanager,suppress
 from html import escape
+from importlib.util import find_spec
 from io import BytesIO
 from itertools import count, zip_longest
 from math import ceil, sqrt
 from operator import index
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
-__all__ = ['by_setting', 'show_image', 'subplots', 'get_grid', 'show_images', 'ImageError', 'image_size', 'decode', 'to_rgb', 'fit_image', 'read_url', 'load_image', 'download_image', 'assets_path', 'sample_names', 'sample_image', 'to_uint8', 'image_bytes', 'to_png_bytes', 'whole_file', 'save_image', 'tile_images', 'write_mp4', 'image_html', 'video_html', 'show_video', 'scrubber_html', 'compare_html']
+__all__ = ['by_setting', 'find_browser', 'leave_out', 'show_image', 'subplots', 'get_grid', 'show_images', 'ImageError', 'image_size', 'decode', 'to_rgb', 'fit_image', 'read_url', 'load_image', 'download_image', 'assets_path', 'sample_names', 'sample_image', 'to_uint8', 'image_bytes', 'to_png_bytes', 'whole_file', 'save_image', 'tile_images', 'write_mp4', 'image_html', 'video_html', 'show_video', 'scrubber_html', 'compare_html']
 class ImageError(ValueError):
     ...
 def by_setting(test:Any, quick:Any, full:Any)->Any: ...
+def find_browser()->Any: ...
+def leave_out(flag:str, why:str)->None: ...
 def _hwc(im:Any)->Any: ...
 def show_image(im:Any, ax:Any=None, figsize:tuple|None=None, title:str|None=None, noframe:bool=True, **kw:Any)->Any: ...
 def subplots(nrows:int=1, ncols:int=1, figsize:tuple|None=None, imsize:float=3, suptitle:str|None=None, **kw:Any)->Any: ...

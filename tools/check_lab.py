@@ -4,7 +4,7 @@
 A copy of the notebook, in the setting `test`, has one line changed: its run with controls would go on for hours. Chromium opens it, runs all cells down to the scrubber, sees the preview change, moves
 the slider, pauses, goes on, and presses Stop; then the cell must end, with what was painted so far, and the cells below must run. Last it moves the scrubber. An exception says what did not happen.
 """
-import argparse, json, os, secrets, shutil, signal, socket, subprocess, sys, tempfile, time
+import argparse, json, os, secrets, signal, socket, subprocess, sys, tempfile, time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -103,11 +103,12 @@ def check(page, url, screenshot=None):
 
 def main(screenshot=None):
     from playwright.sync_api import sync_playwright
+    from lesson20.show import find_browser
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d, sync_playwright() as p:
         folder = Path(d)
         (folder/'lessons').mkdir(); (folder/'home').mkdir()
         (folder/'lessons'/'09.ipynb').write_text(notebook(), encoding='utf-8')
-        browser = p.chromium.launch(executable_path=next(filter(None, map(shutil.which, ('chromium', 'google-chrome'))), None), args=flags)
+        browser = p.chromium.launch(executable_path=find_browser(), args=flags)
         with lab(folder) as url:
             page = browser.new_page(viewport=dict(width=1200, height=900))
             page.set_default_timeout(120_000)

@@ -3,7 +3,7 @@
 
 `python tools/run_away.py [--wheel FILE] [00 09 ...]`, in the environment of the developers; without numbers all lessons. A fresh environment gets links to what the package, ipykernel,
 nbclient and datasets (Colab and Kaggle have it, and the course's own code in 15 calls it) require, and to nothing else of this one, so that a lesson that leans on nbdev or on the checkout fails. The wheel is installed as on Kaggle without a network: by the lessons' own first
-cell, from a folder of wheels. Then every lesson is run in the setting `test`, but for the cells whose flags `nbdev-test` leaves out too. The last line counts: "N passed, N failed".
+cell, from a folder of wheels. Then every lesson is run in the setting `test`, but for the cells whose flags `nbdev-test` leaves out too; those that want a browser have to notice for themselves that there is none. The last line counts: "N passed, N failed".
 """
 import argparse, fcntl, json, os, re, shlex, shutil, socket, struct, subprocess, sys, tempfile, time
 from importlib.metadata import distribution
@@ -48,7 +48,7 @@ def copy(lesson, folder):
     "Copy a notebook, with a tag on the cells that are not to run"
     from nbdev.config import get_config
     from nbdev.test import nb_test_cells
-    run = {c.id for c in nb_test_cells(lesson, get_config(root).tst_flags)}
+    run = {c.id for c in nb_test_cells(lesson, {*get_config(root).tst_flags}-{'browser'})} # without a browser those cells leave themselves out
     nb = json.loads(lesson.read_text(encoding='utf-8'))
     code = [c for c in nb['cells'] if c['cell_type'] == 'code']
     for c in code[:-1]:
