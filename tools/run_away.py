@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Run the lessons as a reader elsewhere does: from an installed wheel, in a folder that holds nothing else, without a network.
 
-`python tools/run_away.py [--wheel FILE] [00 09 ...]`, in the environment of the developers; without numbers all lessons. A fresh environment gets links to what the package, ipykernel,
+`python tools/run_away.py [--wheel FILE] [--setting quick] [00 09 ...]`, in the environment of the developers; without numbers all lessons. A fresh environment gets links to what the package, ipykernel,
 nbclient and datasets (Colab and Kaggle have it, and the course's own code in 15 calls it) require, and to nothing else of this one, so that a lesson that leans on nbdev or on the checkout fails. The wheel is installed as on Kaggle without a network: by the lessons' own first
-cell, from a folder of wheels. Then every lesson is run in the setting `test`, but for the cells whose flags `nbdev-test` leaves out too; those that want a browser have to notice for themselves that there is none. The last line counts: "N passed, N failed".
+cell, from a folder of wheels. Then every lesson is run, in the setting `test` if no other is named, but for the cells whose flags `nbdev-test` leaves out too; those that want a browser have to notice for themselves that there is none. The last line counts: "N passed, N failed".
 """
 import argparse, fcntl, json, os, re, shlex, shutil, socket, struct, subprocess, sys, tempfile, time
 from importlib.metadata import distribution
@@ -103,7 +103,7 @@ def inside(names):
     print(f'{len(names)-failed} passed, {failed} failed')
     return bool(failed)
 
-def main(tmp, numbers, wheel):
+def main(tmp, numbers, wheel, setting):
     from lesson20.docs import lessons
     files = [p for p in lessons() if not numbers or p.name[:2] in numbers]
     if not files: sys.exit(f"no lesson is called {', '.join(numbers)}")
@@ -112,7 +112,8 @@ def main(tmp, numbers, wheel):
     shutil.copy(wheel or build(tmp/'build'), wheels)
     for p in files: copy(p, empty)
     env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'IN_TEST', 'VIRTUAL_ENV') and not k.startswith(('JUPYTER', 'XDG'))}
-    env.update(HOME=str(tmp/'home'), JUPYTER_RUNTIME_DIR=str(tmp/'run'), LESSON20_SETTING='test', OMP_NUM_THREADS='1', PIP_DISABLE_PIP_VERSION_CHECK='1')
+    env.update(HOME=str(tmp/'home'), JUPYTER_RUNTIME_DIR=str(tmp/'run'), LESSON20_SETTING=setting, PIP_DISABLE_PIP_VERSION_CHECK='1')
+    if setting == 'test': env['OMP_NUM_THREADS'] = '1'
     call = dict(cwd=empty, env=env, stdin=subprocess.DEVNULL)
     cut = cut_off(python)
     first = next(''.join(c['source']) for c in json.loads(files[0].read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'code')
@@ -125,7 +126,8 @@ if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('names', nargs='*', help='numbers of lessons; default: all')
     p.add_argument('--wheel', type=Path, help='default: a wheel is built')
+    p.add_argument('--setting', choices=('test', 'quick'), default='test')
     p.add_argument('--inside', action='store_true', help=argparse.SUPPRESS)
     a = p.parse_args()
     if a.inside: sys.exit(inside(a.names))
-    with tempfile.TemporaryDirectory() as d: sys.exit(main(Path(d), a.names, a.wheel))
+    with tempfile.TemporaryDirectory() as d: sys.exit(main(Path(d), a.names, a.wheel, a.setting))
