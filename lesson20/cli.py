@@ -335,7 +335,7 @@ def demo(
 )->Path: # The page
     "Train the packaged diffusion model further, draw with it, repaint photographs, and write a gallery"
     for k,v,least in (('steps',steps,1), ('n',n,1), ('sampling_steps',sampling_steps,1), ('paint',paint,0)): at_least(k, v, least)
-    start,out,device = time.time(),out_folder(out),pick_device(device)
+    start,device,out = time.time(),pick_device(device),out_folder(out)
     dd = fashion_mnist(pad=2)
     print(f"Drawing, training for {steps} steps on {dd['train'].source}, drawing again", flush=True)
     model,test = fashion_unet().to(device),dd['test'][:256]['image']
@@ -419,6 +419,8 @@ def _start(out, opts, device):
     file = Path(out).expanduser()/'options.json'
     if file.exists(): raise FileExistsError(_taken.format(out))
     opts['data'] = _whole(opts['data'])
+    if opts['data'].startswith(os.sep) and file.resolve().is_relative_to(Path(opts['data']).resolve()):
+        raise ValueError(f"out, {out}, lies in data: a later run there would learn from this one's pictures; give a folder elsewhere")
     dd = run_images(opts['data'], opts['size'])
     if opts['bs']>max(1024, len(dd['train'])): raise ValueError(f"bs is {opts['bs']}; there are {len(dd['train']):,} images")
     c,size = dd['train'].images.shape[1:3]
@@ -468,9 +470,10 @@ def _sample(out, weights, opts, device):
 _sampling = 'n','sampler','sampling_steps','seed','weights'
 
 def _given(f, opts):
-    "The options that are not what the command `f` takes by itself"
+    "The options that were named on the command line, as far as there was one, or are not what the command `f` takes by itself"
     usual = {k:p.default for k,p in signature(f).parameters.items()}
-    return {k:v for k,v in opts.items() if v!=usual[k]}
+    said = [o[2:].split('=')[0].replace('-','_') for o in sys.argv[1:] if o[:2]=='--' and o!='--'] if Path(sys.argv[0]).stem.startswith('lesson20-') else []
+    return {k:v for k,v in opts.items() if v!=usual[k] or any(k.startswith(o) for o in said)}
 
 def _heeds(action, given, takes):
     "Raise ValueError for an option that the action would not heed"
@@ -584,8 +587,10 @@ def _target(style, size):
     return fit_image(im, size, crop=False)
 
 def _beside(out, style):
-    "The preview and the checkpoint beside the file `out`; raises ValueError if the preview would take the place of the picture to learn from"
-    return _unlike(out.with_suffix('.png'), style),out.with_suffix('.ckpt')
+    "The preview and the checkpoint beside the file `out`; raises an error if the preview would take the place of a picture that is not the preview of an earlier run"
+    still,ckpt = _unlike(out.with_suffix('.png'), style),out.with_suffix('.ckpt')
+    if still.exists() and not (out.exists() or ckpt.exists()): raise FileExistsError(f'{still} is there already, and would be overwritten by the preview; give another name')
+    return still,ckpt
 
 # %% ../nbs/16_cli.ipynb #7b1f0a06
 def train_nca(

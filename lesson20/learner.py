@@ -370,30 +370,44 @@ class BatchTransformCB(Callback):
 # %% ../nbs/02_learner.ipynb #d9137f5e
 class Mean:
     "Weighted mean of what it was updated with"
-    def __init__(self): self.reset()
+    def __init__(self, device=None): self.reset() # `device` as torcheval's; values stay where they are until `compute`
     def reset(self): "Start again"; self.vals,self.ns = [],[]
     def update(self,
-        val, # A number or a tensor of one element
-        weight=1 # How much it counts
+        val, # A number, or a tensor, of which each element is taken in
+        weight=1 # How much each counts
     ):
-        "Take in one value"
-        self.vals.append(val.detach() if isinstance(val, torch.Tensor) else torch.tensor(float(val)))
-        self.ns.append(weight)
+        "Take in one value, or several; returns itself"
+        val = val.detach() if isinstance(val, torch.Tensor) else torch.tensor(float(val))
+        self.vals.append(val if val.numel()==1 else val.double().mean())
+        self.ns.append(weight*val.numel())
         if len(self.vals)>1000: self._fold()
+        return self
     def _fold(self):
         n = torch.tensor(self.ns, dtype=torch.float64)
         total = (torch.stack([v.double().reshape(()) for v in self.vals]).cpu()*n).sum()
         self.vals,self.ns = [total/n.sum()],[n.sum().item()]
-    def compute(self)->float: # NaN if there was nothing
+    def compute(self)->torch.Tensor: # One number; NaN if there was nothing
         "The mean so far"
-        if not self.vals or not sum(self.ns): return math.nan
+        if not self.vals or not sum(self.ns): return torch.tensor(math.nan)
         self._fold()
-        return self.vals[0].item()
+        return self.vals[0]
 
 # %% ../nbs/02_learner.ipynb #9d1a4c60
 class MulticlassAccuracy(Mean):
-    "Share of the rows of predictions (n,classes) whose largest entry is the target (n,)"
-    def update(self, preds, targ): "Take in one batch"; super().update((preds.argmax(1)==targ).double().mean(), len(targ))
+    "Share of predictions that are right: classes (n,), or scores (n,classes) of which the target (n,) has to be among the `k` largest"
+    def __init__(self, *,
+        average:str='micro', # Of all predictions alike: the only one here
+        num_classes:int=None, # As torcheval's, which needs it for other averages
+        k:int=1, # How many of the largest scores count as a guess
+        device=None # As torcheval's
+    ):
+        if average!='micro': raise ValueError(f"average is {average!r}: here it is 'micro'; torcheval's MulticlassAccuracy has others")
+        self.k = k
+        super().__init__()
+    def update(self, preds, targ):
+        "Take in one batch; returns itself"
+        right = preds==targ if preds.ndim==1 else preds.argmax(1)==targ if self.k==1 else (preds.topk(self.k, 1).indices==targ[:,None]).any(1)
+        return super().update(right.double().mean(), len(targ))
 
 # %% ../nbs/02_learner.ipynb #330c6920
 def _batch_size(x):
@@ -645,7 +659,9 @@ class RecorderCB(HasLearnCB):
         **d # By name, functions that take this callback; `cb.pg` is the optimiser's first parameter group, `cb.learn` the learner
     ): self.d,self.recs = d,{}
     @property
-    def pg(self)->dict: "The optimiser's first parameter group"; return self.learn.opt.param_groups[0]
+    def pg(self)->dict: "The optimiser's first parameter group, or what it was set to"; return self.__dict__.get('_pg') or self.learn.opt.param_groups[0]
+    @pg.setter
+    def pg(self, o): self._pg = o
     def before_fit(self, learn): "Start new records"; super().before_fit(learn); self.recs = {k:[] for k in self.d}
     def after_batch(self, learn):
         "Record"
@@ -734,12 +750,16 @@ def set_seed(
 # %% ../nbs/02_learner.ipynb #b8757848
 @contextmanager
 def _unchanged(learn):
-    "Put weights, modes, optimiser, RNG, callbacks and their memory back at the end"
+    "Put weights, buffers, modes, optimiser, RNG (loaders' own, too), callbacks and their memory back at the end"
     if any(isinstance(p, nn.parameter.UninitializedParameter) for p in learn.model.parameters()):
         raise ValueError('the model has lazy layers, whose sizes the first batch decides: call the model with one before this')
     state,modes,rng = deepcopy(learn.model.state_dict()),[(m,m.training) for m in learn.model.modules()],get_rng()
     kept = {k:learn.__dict__[k] for k in ('opt','cbs','total_epochs','epoch','epochs','n_epochs') if k in learn.__dict__}
     learn.cbs = [cb for cb in learn.cbs if not cb.skip_lr_find]
+    bufs = [(m,k,b) for m in learn.model.modules() for k,b in m._buffers.items() if b is not None]
+    tensors = [(t,t.detach().clone()) for t in [*(b for _,_,b in bufs), *(v for cb in learn.cbs for v in cb.__dict__.values() if isinstance(v, torch.Tensor))]]
+    loaders = [getattr(learn.dls, k, None) for k in ('train','valid')]
+    gens = {g:g.get_state() for dl in loaders for o in (dl,getattr(dl,'sampler',None)) if isinstance(g := getattr(o,'generator',None), torch.Generator)}
     inner = [(cb,{k:(list(v) if type(v) is list else v) for k,v in cb.__dict__.items()}) for cb in learn.cbs]
     try: yield
     finally:
@@ -748,6 +768,10 @@ def _unchanged(learn):
         for k in ('opt','cbs','total_epochs','epoch','epochs','n_epochs'): learn.__dict__.pop(k, None)
         learn.__dict__.update(kept)
         for cb,d in inner: cb.__dict__.clear(); cb.__dict__.update(d)
+        for m,k,b in bufs: m._buffers[k] = b
+        with torch.no_grad():
+            for t,old in tensors: t.copy_(old)
+        for g,st in gens.items(): g.set_state(st)
         learn.model.zero_grad()
         set_rng(rng)
 

@@ -738,7 +738,10 @@ def _read(self:StyleTransfer):
 def settings(self:StyleTransfer)->str:
     "A digest of everything that the result depends on"
     h = blake2b(digest_size=12)
-    for im in [self.content, *(im for im,_ in self.styles), *(torch.as_tensor(m) for m in self.masks if m is not None)]: h.update(im.contiguous().numpy().tobytes())
+    def add(name, o): h.update(f'{name} {getattr(o, "shape", o)}'.encode()); o is None or h.update(o.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    for i,im in enumerate([self.content, *(im for im,_ in self.styles)]): add(i, im)
+    for i,m in enumerate(self.masks): add(f'mask {i}', None if m is None else torch.as_tensor(m))
+    for k,v in self.model.state_dict().items() if self.model else (): add(k, v)
     keys = 'size','steps','style_weight','content_weight','tv_weight','scales','start','layers','content_layers','weights','stat','lr','ema','tile','seed'
     h.update(repr([getattr(self, k) for k in keys]+[k for _,k in self.styles]+[str(self.dtype)]).encode())
     return h.hexdigest()
