@@ -3,7 +3,7 @@
 
 `python tools/run_away.py [--wheel FILE] [--setting quick] [00 09 ...]`, in the environment of the developers; without numbers all lessons. A fresh environment gets links to what the package, ipykernel,
 nbclient and datasets (Colab and Kaggle have it, and the course's own code in 15 calls it) require, and to nothing else of this one, so that a lesson that leans on nbdev or on the checkout fails. The wheel is installed as on Kaggle without a network: by the lessons' own first
-cell, from a folder of wheels. Then every lesson is run, in the setting `test` if no other is named, but for the cells whose flags `nbdev-test` leaves out too; those that want a browser have to notice for themselves that there is none. The last line counts: "N passed, N failed".
+cell, from a folder of wheels. Then every lesson is run, in the setting `test` if no other is named, but for the cells whose flags `nbdev-test` leaves out too; those that want a browser have to notice for themselves that there is none. Numba, which Colab and Kaggle have too, is there but in `test`. The last line counts: "N passed, N failed".
 """
 import argparse, fcntl, json, os, re, shlex, shutil, socket, struct, subprocess, sys, tempfile, time
 from importlib.metadata import distribution
@@ -34,12 +34,12 @@ def required(names):
         todo += [(o, e) for o in distribution(r.name).requires or [] for e in new]
     return [distribution(o) for o in seen]
 
-def environment(folder):
+def environment(folder, more=()):
     "A fresh environment in `folder` with links to what the lessons may use"
     subprocess.run([sys.executable, '-m', 'venv', folder], check=True)
     site = next(folder.glob('lib/python*/site-packages'))
     needs = [o for o in distribution('lesson20').requires if 'extra' not in o]
-    for d in required([*needs, 'ipykernel', 'nbclient', 'datasets']):
+    for d in required([*needs, 'ipykernel', 'nbclient', 'datasets', *more]):
         for top in {f.parts[0] for f in d.files} - {'..', '__pycache__'}:
             if not (site/top).exists(): (site/top).symlink_to(d.locate_file(top))
     return folder/'bin'/'python'
@@ -107,7 +107,7 @@ def main(tmp, numbers, wheel, setting):
     from lesson20.docs import lessons
     files = [p for p in lessons() if not numbers or p.name[:2] in numbers]
     if not files: sys.exit(f"no lesson is called {', '.join(numbers)}")
-    python, empty, wheels = environment(tmp/'env'), tmp/'empty', tmp/'input'/'wheels'
+    python, empty, wheels = environment(tmp/'env', ['numba']*(setting != 'test')), tmp/'empty', tmp/'input'/'wheels'
     for o in (empty, wheels, tmp/'home'): o.mkdir(parents=True)
     shutil.copy(wheel or build(tmp/'build'), wheels)
     for p in files: copy(p, empty)
