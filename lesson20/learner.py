@@ -369,17 +369,20 @@ class BatchTransformCB(Callback):
 
 # %% ../nbs/02_learner.ipynb #d9137f5e
 class Mean:
-    "Weighted mean of what it was updated with"
-    def __init__(self, device=None): self.reset() # `device` as torcheval's; values stay where they are until `compute`
+    "Weighted mean of what it was updated with; used as torcheval's, whose `device` it takes and doesn't need"
+    def __init__(self, device=None): self.reset()
     def reset(self): "Start again"; self.vals,self.ns = [],[]
     def update(self,
-        val, # A number, or a tensor, of which each element is taken in
-        weight=1 # How much each counts
+        val, # A number, or a tensor, of which each element counts
+        weight=1 # How much: a number, or a tensor of the shape of `val`
     ):
         "Take in one value, or several; returns itself"
-        val = val.detach() if isinstance(val, torch.Tensor) else torch.tensor(float(val))
-        self.vals.append(val if val.numel()==1 else val.double().mean())
-        self.ns.append(weight*val.numel())
+        val = torch.as_tensor(val).detach()
+        if val.numel()!=1 or torch.is_tensor(weight) and weight.numel()!=1:
+            w = torch.as_tensor(weight, dtype=torch.float64, device=val.device).expand_as(val)
+            val,weight = (val*w).sum()/w.sum(),w.sum().item()
+        if not weight: return self
+        self.vals.append(val); self.ns.append(weight)
         if len(self.vals)>1000: self._fold()
         return self
     def _fold(self):
@@ -388,7 +391,7 @@ class Mean:
         self.vals,self.ns = [total/n.sum()],[n.sum().item()]
     def compute(self)->torch.Tensor: # One number; NaN if there was nothing
         "The mean so far"
-        if not self.vals or not sum(self.ns): return torch.tensor(math.nan)
+        if not self.vals: return torch.tensor(math.nan)
         self._fold()
         return self.vals[0]
 
@@ -747,19 +750,33 @@ def set_seed(
     random.seed(seed)
     if (np := sys.modules.get('numpy')) is not None: np.random.seed(seed%2**32)
 
+# %% ../nbs/02_learner.ipynb #a8907c8e
+def _values(learn):
+    "Returns a function that gives buffers, tensors of callbacks and generators of loaders the values back that they have now"
+    bufs = [(m,k,b) for m in learn.model.modules() for k,b in m._buffers.items() if b is not None]
+    owned = [v for cb in learn.cbs for v in vars(cb).values() if isinstance(v, torch.Tensor) and v.layout==torch.strided]
+    tensors = [(t,t.detach().clone()) for t in [*(b for *_,b in bufs), *owned]]
+    dls = [getattr(learn.dls, k, None) for k in ('train','valid')]
+    gens = {g for dl in dls for o in (dl,getattr(dl,'sampler',None)) if isinstance(g := getattr(o,'generator',None), torch.Generator)}
+    states = [(g,g.get_state()) for g in gens]
+    def put_back():
+        for m,k,b in bufs: m._buffers[k] = b
+        with torch.no_grad():
+            for t,old in tensors:
+                if not torch.equal(t, old): t.copy_(old) # one that hasn't changed may be one that can't be written to
+        for g,state in states: g.set_state(state)
+    return put_back
+
 # %% ../nbs/02_learner.ipynb #b8757848
 @contextmanager
 def _unchanged(learn):
-    "Put weights, buffers, modes, optimiser, RNG (loaders' own, too), callbacks and their memory back at the end"
+    "Put weights, modes, optimiser, RNG, callbacks and their memory back at the end"
     if any(isinstance(p, nn.parameter.UninitializedParameter) for p in learn.model.parameters()):
         raise ValueError('the model has lazy layers, whose sizes the first batch decides: call the model with one before this')
     state,modes,rng = deepcopy(learn.model.state_dict()),[(m,m.training) for m in learn.model.modules()],get_rng()
     kept = {k:learn.__dict__[k] for k in ('opt','cbs','total_epochs','epoch','epochs','n_epochs') if k in learn.__dict__}
     learn.cbs = [cb for cb in learn.cbs if not cb.skip_lr_find]
-    bufs = [(m,k,b) for m in learn.model.modules() for k,b in m._buffers.items() if b is not None]
-    tensors = [(t,t.detach().clone()) for t in [*(b for _,_,b in bufs), *(v for cb in learn.cbs for v in cb.__dict__.values() if isinstance(v, torch.Tensor))]]
-    loaders = [getattr(learn.dls, k, None) for k in ('train','valid')]
-    gens = {g:g.get_state() for dl in loaders for o in (dl,getattr(dl,'sampler',None)) if isinstance(g := getattr(o,'generator',None), torch.Generator)}
+    put_back = _values(learn)
     inner = [(cb,{k:(list(v) if type(v) is list else v) for k,v in cb.__dict__.items()}) for cb in learn.cbs]
     try: yield
     finally:
@@ -768,10 +785,7 @@ def _unchanged(learn):
         for k in ('opt','cbs','total_epochs','epoch','epochs','n_epochs'): learn.__dict__.pop(k, None)
         learn.__dict__.update(kept)
         for cb,d in inner: cb.__dict__.clear(); cb.__dict__.update(d)
-        for m,k,b in bufs: m._buffers[k] = b
-        with torch.no_grad():
-            for t,old in tensors: t.copy_(old)
-        for g,st in gens.items(): g.set_state(st)
+        put_back()
         learn.model.zero_grad()
         set_rng(rng)
 

@@ -738,10 +738,12 @@ def _read(self:StyleTransfer):
 def settings(self:StyleTransfer)->str:
     "A digest of everything that the result depends on"
     h = blake2b(digest_size=12)
-    def add(name, o): h.update(f'{name} {getattr(o, "shape", o)}'.encode()); o is None or h.update(o.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    def add(k, o):
+        h.update(f'{k} {tuple(o.shape) if torch.is_tensor(o) else o}'.encode())
+        if torch.is_tensor(o): h.update(o.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     for i,im in enumerate([self.content, *(im for im,_ in self.styles)]): add(i, im)
     for i,m in enumerate(self.masks): add(f'mask {i}', None if m is None else torch.as_tensor(m))
-    for k,v in self.model.state_dict().items() if self.model else (): add(k, v)
+    for k,v in ({} if self.model is None else self.model.state_dict()).items(): add(k, v)
     keys = 'size','steps','style_weight','content_weight','tv_weight','scales','start','layers','content_layers','weights','stat','lr','ema','tile','seed'
     h.update(repr([getattr(self, k) for k in keys]+[k for _,k in self.styles]+[str(self.dtype)]).encode())
     return h.hexdigest()
