@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Run the lessons as a reader elsewhere does: from an installed wheel, in a folder that holds nothing else, without a network.
+"""Run the notebooks as a reader elsewhere does: from an installed wheel, in a folder that holds nothing else, without a network.
 
-`python tools/run_away.py [--wheel FILE] [--setting quick] [00 09 ...]`, in the environment of the developers; without numbers all lessons. A fresh environment gets links to what the package, ipykernel,
+`python tools/run_away.py [--wheel FILE] [--setting quick] [00 09 index ...]`, in the environment of the developers; without names all notebooks. A fresh environment gets links to what the package, ipykernel,
 nbclient and datasets (Colab and Kaggle have it, and the course's own code in 15 calls it) require, and to nothing else of this one, so that a lesson that leans on nbdev or on the checkout fails. The wheel is installed as on Kaggle without a network: by the lessons' own first
-cell, from a folder of wheels. Then every lesson is run, in the setting `test` if no other is named, but for the cells whose flags `nbdev-test` leaves out too; those that want a browser have to notice for themselves that there is none. Numba, which Colab and Kaggle have too, is there but in `test`. The last line counts: "N passed, N failed".
+cell, from a folder of wheels. Notebooks whose first cell fetches more get an environment with that, and their `git clone` of what the project's address names a clone of this checkout's last commit. Then every notebook is run, in the setting `test` if no other is named, but for the cells whose flags
+`nbdev-test` leaves out too; those that want a browser have to notice for themselves that there is none. Numba, which Colab and Kaggle have too, is there but in `test`. The last line counts: "N passed, N failed".
 """
 import argparse, fcntl, json, os, re, shlex, shutil, socket, struct, subprocess, sys, tempfile, time
 from importlib.metadata import distribution
@@ -87,49 +88,69 @@ def is_off():
     except OSError: return True
 
 def inside(names):
-    "Run the notebooks in the working folder; in the fresh environment, without a network"
+    "Run the notebooks in the working folder, and tell how each went; in the fresh environment, without a network"
     loopback()
     assert is_off(), 'the network is still there'
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
     from traitlets.config import Config
-    failed, ipc = 0, Config(KernelManager=dict(transport='ipc'))
+    ipc = Config(KernelManager=dict(transport='ipc'))
     for name in names:
         start, why = time.time(), ''
         try: NotebookClient(nbformat.read(name, 4), timeout=600, config=ipc).execute()
         except (CellExecutionError, CellTimeoutError) as e: # anything else, such as a kernel that was ended along with this program, ends the run
             why = f'{type(e).__name__}: {e}'
-        failed += bool(why)
         print(f"{name}: {'failed' if why else 'passed'}, {time.time()-start:.0f} s", *why.splitlines()[-40:], sep='\n   ', flush=True)
-    print(f'{len(names)-failed} passed, {failed} failed')
-    return bool(failed)
 
-def main(tmp, numbers, wheel, setting):
-    from lesson20.docs import lessons
-    files = [p for p in lessons() if not numbers or p.name[:2] in numbers]
-    if not files: sys.exit(f"no lesson is called {', '.join(numbers)}")
-    python, empty, wheels = environment(tmp/'env', ['numba']*(setting != 'test')), tmp/'empty', tmp/'input'/'wheels'
+def run(tmp, files, wheel, setting, more=()):
+    "Run `files` in an environment with the distributions `more` besides; the number of those that failed"
+    from lesson20.docs import first_cell
+    from nbdev.config import get_config
+    python, empty, wheels = environment(tmp/'env', [*more, *['numba']*(setting != 'test')]), tmp/'empty', tmp/'input'/'wheels'
     for o in (empty, wheels, tmp/'home'): o.mkdir(parents=True)
-    shutil.copy(wheel or build(tmp/'build'), wheels)
+    shutil.copy(wheel, wheels)
     for p in files: copy(p, empty)
     env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'IN_TEST', 'VIRTUAL_ENV') and not k.startswith(('JUPYTER', 'XDG'))}
     env.update(HOME=str(tmp/'home'), JUPYTER_RUNTIME_DIR=str(tmp/'run'), LESSON20_SETTING=setting, PIP_DISABLE_PIP_VERSION_CHECK='1')
     if setting == 'test': env['OMP_NUM_THREADS'] = '1'
+    if more:
+        env.update(KAGGLE_KERNEL_RUN_TYPE='Interactive', GIT_CONFIG_GLOBAL=str(tmp/'home'/'.gitconfig'))
+        (tmp/'home'/'.gitconfig').write_text(f'[url "file://{root}"]\n\tinsteadOf = {get_config(root).git_url}\n[safe]\n\tdirectory = *\n')
     call = dict(cwd=empty, env=env, stdin=subprocess.DEVNULL)
     cut = cut_off(python)
-    first = next(''.join(c['source']) for c in json.loads(files[0].read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'code')
-    subprocess.run([*cut, python, '-c', first.replace('/kaggle/input', str(wheels.parent))], **{**call, 'env': {**env, 'KAGGLE_KERNEL_RUN_TYPE': 'Interactive'}}, check=True)
+    first = first_cell().replace('/kaggle/input', str(wheels.parent))
+    subprocess.run([*cut, python, '-c', first], **{**call, 'env': {**env, 'KAGGLE_KERNEL_RUN_TYPE': 'Interactive'}}, check=True)
     where = subprocess.run([python, '-c', 'import lesson20; print(lesson20.__file__)'], **call, capture_output=True, text=True).stdout
     assert str(tmp/'env') in where, f'lesson20 was not installed: {where}'
-    return subprocess.run([*cut, python, __file__, '--inside', *(p.name for p in files)], **call).returncode
+    failed = 0
+    with subprocess.Popen([*cut, python, __file__, '--inside', *(p.name for p in files)], **call, stdout=subprocess.PIPE, text=True) as p:
+        for line in p.stdout:
+            failed += bool(re.match(r'\S+\.ipynb: failed', line))
+            print(line, end='', flush=True)
+    if p.returncode: sys.exit(p.returncode)
+    return failed
+
+def main(names, wheel, setting):
+    "Run the notebooks, those that need more than the package in an environment of their own; whether one failed"
+    from lesson20.docs import first_cell
+    from nbdev.config import get_config
+    every = sorted(get_config(root).nbs_path.glob('*.ipynb'))
+    if unknown := [o for o in names if not any(o in (p.stem, p.name[:2]) for p in every)]: sys.exit(f"no notebook is called {', '.join(unknown)}")
+    files = [p for p in every if not names or p.stem in names or p.name[:2] in names]
+    groups = [p for p in files if first_cell(p.stem) == first_cell()], [p for p in files if first_cell(p.stem) != first_cell()]
+    with tempfile.TemporaryDirectory() as d:
+        d = Path(d)
+        wheel = wheel or build(d/'build')
+        failed = sum(run(d/str(i), o, wheel, setting, ['nbdev', 'nbconvert', 'latex2mathml', 'hypothesis']*i) for i, o in enumerate(groups) if o)
+    print(f'{len(files)-failed} passed, {failed} failed')
+    return bool(failed)
 
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument('names', nargs='*', help='numbers of lessons; default: all')
+    p.add_argument('names', nargs='*', help='numbers, or names without .ipynb; default: all')
     p.add_argument('--wheel', type=Path, help='default: a wheel is built')
     p.add_argument('--setting', choices=('test', 'quick'), default='test')
     p.add_argument('--inside', action='store_true', help=argparse.SUPPRESS)
     a = p.parse_args()
-    if a.inside: sys.exit(inside(a.names))
-    with tempfile.TemporaryDirectory() as d: sys.exit(main(Path(d), a.names, a.wheel, a.setting))
+    sys.exit(inside(a.names) if a.inside else main(a.names, a.wheel, a.setting))
