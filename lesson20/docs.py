@@ -61,7 +61,7 @@ _clone = """
         if not os.path.exists('lesson20-main'): subprocess.run(['git', 'clone', '-q', '--depth', '1', 'URL', 'lesson20-main'], check=True)
         os.chdir('lesson20-main/nbs')"""
 _extras = {'97_docs':['nbdev', 'nbconvert', 'latex2mathml'], '98_faults':['hypothesis']}
-_whole = 'index','benchmarks','97_docs'
+_whole = 'index','benchmarks','97_docs','98_faults'
 
 # %% ../nbs/97_docs.ipynb #5d1f60e7
 def first_cell(
@@ -160,7 +160,9 @@ def _readme_cells(nb):
     for c in nb.cells:
         for d in (o['data'] for o in c.get('outputs', []) if 'data' in o):
             if 'text/markdown' in d: d.pop('text/html', None)
-        if c.cell_type == 'code' and c.directives_.get('echo') == 'false': c.update(cell_type='markdown', source=f'{_markdown(c)}\n\n{still}')
+        if c.cell_type == 'code' and c.directives_.get('echo') == 'false':
+            c.update(cell_type='markdown', source=f'{_markdown(c)}\n\n{still}')
+            for k in ('outputs','execution_count'): c.pop(k, None)
     return nb
 
 # %% ../nbs/97_docs.ipynb #a34dcb5f
@@ -497,8 +499,9 @@ def _targets(body):
 class _Module:
     "The source of a module: its imports, classes and functions, and what it patches into which class"
     def __init__(self, path):
-        self.name,self.src,self.patches = path.stem,path.read_text(encoding='utf-8'),{}
-        self.body = ast.parse(self.src).body
+        src = path.read_text(encoding='utf-8')
+        self.name,self.lines,self.patches = path.stem,src.encode().split(b'\n'),{}
+        self.body = ast.parse(src).body
         self.imports = list(_flat(self.body, (ast.Import,ast.ImportFrom)))
         self.classes = {o.name:o for o in _flat(self.body, ast.ClassDef)}
         self.funcs = {}
@@ -507,7 +510,11 @@ class _Module:
             a = f.args.args[0].annotation
             for o in a.elts if isinstance(a, ast.Tuple) else [a]: self.patches.setdefault(self.text(o), []).append(f)
         self.known = {a.asname or a.name.split('.')[0] for o in self.imports for a in o.names} | set(self.classes)
-    def text(self, node): return ' '.join(ast.get_source_segment(self.src, node).split())
+    def text(self, node): # ast.get_source_segment splits the whole source at every call
+        rows = self.lines[node.lineno-1:node.end_lineno]
+        rows[-1] = rows[-1][:node.end_col_offset]
+        rows[0] = rows[0][node.col_offset:]
+        return ' '.join(b' '.join(rows).decode().split())
 
 # %% ../nbs/97_docs.ipynb #4da9554c
 _plain_types = (ast.Name,ast.Attribute,ast.Subscript,ast.Tuple,ast.List,ast.Constant,ast.BinOp,ast.BitOr,ast.Load)

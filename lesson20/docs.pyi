@@ -37,7 +37,7 @@ class _Module:
     funcs: Any
     known: Any
     name: Any
-    src: Any
+    lines: Any
     patches: Any
 def badges(nb_path:Any)->str: ...
 def first_cell(name:Any='')->str: ...

@@ -43,6 +43,9 @@ def environment(folder, more=()):
     for d in required([*needs, 'ipykernel', 'nbclient', 'datasets', *more]):
         for top in {f.parts[0] for f in d.files} - {'..', '__pycache__'}:
             if not (site/top).exists(): (site/top).symlink_to(d.locate_file(top))
+    if 'nbconvert' in more: # its templates
+        (folder/'share'/'jupyter').mkdir(parents=True, exist_ok=True)
+        (folder/'share'/'jupyter'/'nbconvert').symlink_to(Path(sys.prefix)/'share'/'jupyter'/'nbconvert')
     return folder/'bin'/'python'
 
 def copy(lesson, folder):
