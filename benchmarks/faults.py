@@ -1,6 +1,6 @@
-"""How the package stands up to faults: `python benchmarks/faults.py`, on Linux, ten minutes.
+"""How the package stands up to faults: `python benchmarks/faults.py`, on Linux, three to ten minutes.
 
-Runs notebook 98 with its full counts (50 kills of each of three kinds of run, at least 500 generated inputs), stores its outputs, and writes faults.json and faults.md. It fails, and
+Runs notebook 98 with its full counts (50 kills of each of three kinds of run, more than 600 generated inputs), stores its outputs, and writes faults.json and faults.md. It fails, and
 writes nothing, as soon as an assertion of the notebook does.
 """
 import json, os, tempfile

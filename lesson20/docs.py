@@ -49,18 +49,19 @@ _first = """#| hide
 # on Colab and Kaggle only: install WHAT
 import os
 if {'COLAB_RELEASE_TAG','KAGGLE_KERNEL_RUN_TYPE'} & {*os.environ}:
-    import glob, importlib.util, subprocess, sys
+    import glob, importlib.metadata, importlib.util, subprocess, sys
     wheels = glob.glob('/kaggle/input/**/lesson20-*.whl', recursive=True)
     what = ['--no-index', '--find-links', os.path.dirname(wheels[0]), 'lesson20'] if wheels else ['git+URL']
-    if not importlib.util.find_spec('lesson20'): subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', *what], check=True)
-    importlib.invalidate_caches()"""
+    if not getattr(importlib.util.find_spec('lesson20'), 'origin', None): subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', *what], check=True) # a mere folder has no origin
+    importlib.invalidate_caches()
+    if 'matplotlib' in sys.modules and sys.modules['matplotlib'].__version__ != importlib.metadata.version('matplotlib'): print('Restart the kernel: it still uses an older matplotlib')"""
 _more = """
-    subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', MORE], check=True)"""
+    subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', *what[:-1], MORE], check=True)"""
 _clone = """
     if not os.path.exists('../settings.ini'):
         if not os.path.exists('lesson20-main'): subprocess.run(['git', 'clone', '-q', '--depth', '1', 'URL', 'lesson20-main'], check=True)
         os.chdir('lesson20-main/nbs')"""
-_extras = {'97_docs':['nbdev', 'nbconvert', 'latex2mathml'], '98_faults':['hypothesis']}
+_extras = {'97_docs':['nbdev>=3.3', 'nbconvert>=7.16', 'latex2mathml>=3.77'], '98_faults':['hypothesis>=6.100']}
 _whole = 'index','benchmarks','97_docs','98_faults'
 
 # %% ../nbs/97_docs.ipynb #5d1f60e7

@@ -379,23 +379,34 @@ class Mean:
         "Take in one value, or several; returns itself"
         val = torch.as_tensor(val).detach()
         if val.numel()!=1 or torch.is_tensor(weight) and weight.numel()!=1:
-            w = torch.as_tensor(weight, dtype=torch.float64, device=val.device).expand_as(val)
+            val,w = val.cpu(),torch.as_tensor(weight).cpu().double().expand_as(val)
             val,weight = (val*w).sum()/w.sum(),w.sum().item()
         if not weight: return self
         self.vals.append(val); self.ns.append(weight)
         if len(self.vals)>1000: self._fold()
         return self
-    def _fold(self):
-        n = torch.tensor(self.ns, dtype=torch.float64)
-        total = (torch.stack([v.double().reshape(()) for v in self.vals]).cpu()*n).sum()
+    def _fold(self): # what was folded before, or loaded, lies on the CPU; the rest where the losses were
+        n,groups = torch.tensor(self.ns, dtype=torch.float64),{}
+        for i,v in enumerate(self.vals): groups.setdefault((v.device,v.dtype), []).append(i)
+        total = sum((torch.stack([self.vals[i].reshape(()) for i in o]).cpu().double()*n[o]).sum() for o in groups.values())
         self.vals,self.ns = [total/n.sum()],[n.sum().item()]
-    def compute(self)->torch.Tensor: # One number; NaN if there was nothing
-        "The mean so far"
-        if not self.vals: return torch.tensor(math.nan)
-        self._fold()
-        return self.vals[0]
+
+# %% ../nbs/02_learner.ipynb #b3a1c5d7
+@patch
+def compute(self:Mean)->torch.Tensor: # One number; NaN if there was nothing
+    "The mean so far"
+    if not self.vals: return torch.tensor(math.nan)
+    self._fold()
+    return self.vals[0]
 
 # %% ../nbs/02_learner.ipynb #9d1a4c60
+def _right(preds, targ, k):
+    guess = preds if preds.ndim==1 else preds.argmax(1)
+    if guess.shape!=targ.shape: raise ValueError(f'predictions {tuple(preds.shape)} do not match targets {tuple(targ.shape)}: give (n,) or (n,classes), and (n,)')
+    if k==1 or preds.ndim==1: return guess==targ
+    if k>preds.shape[1]: raise ValueError(f'k is {k}, but there are {preds.shape[1]} classes')
+    return (preds.topk(k, 1).indices==targ[:,None]).any(1)
+
 class MulticlassAccuracy(Mean):
     "Share of predictions that are right: classes (n,), or scores (n,classes) of which the target (n,) has to be among the `k` largest"
     def __init__(self, *,
@@ -408,9 +419,9 @@ class MulticlassAccuracy(Mean):
         self.k = k
         super().__init__()
     def update(self, preds, targ):
-        "Take in one batch; returns itself"
-        right = preds==targ if preds.ndim==1 else preds.argmax(1)==targ if self.k==1 else (preds.topk(self.k, 1).indices==targ[:,None]).any(1)
-        return super().update(right.double().mean(), len(targ))
+        "Take in one batch; returns itself; ValueError if the shapes don't match"
+        right = _right(preds, targ, self.k)
+        return super().update(right.to(torch.float32 if right.device.type=='mps' else torch.float64).mean(), len(targ))
 
 # %% ../nbs/02_learner.ipynb #330c6920
 def _batch_size(x):
@@ -419,12 +430,14 @@ def _batch_size(x):
         if (n := _batch_size(o)) is not None: return n
 
 class MetricsCB(Callback):
-    "Log the loss and the given metrics, one row an epoch; all rows as numbers are in `history`; TypeError for what is no metric"
+    "Log the loss and the given metrics, one row an epoch; all rows as numbers are in `history`; TypeError for what is no metric, ValueError for two of one name"
     def __init__(self,
         *ms, # Metrics with reset, update and compute, as torcheval's have; named after their classes
         **metrics # Metrics by name
     ):
         self.metrics = {**{type(o).__name__:o for o in ms}, **metrics}
+        if len(self.metrics)<len(ms)+len(metrics) or 'loss' in self.metrics:
+            raise ValueError("two metrics with one name, or one called 'loss', which is there already: give names, as in MetricsCB(top3=MulticlassAccuracy(k=3))")
         for k,o in self.metrics.items():
             if not all(hasattr(o, f) for f in ('reset','update','compute')):
                 raise TypeError(f"metric {k}: {o!r} lacks reset, update or compute; give an object like `Mean()` or one of torcheval's")
@@ -632,10 +645,11 @@ class BaseSchedCB(Callback):
     def before_fit(self, learn):
         "Make the scheduler, unless it is there for this optimiser already"
         if learn.will_train and (self.schedo is None or self.schedo.optimizer is not learn.opt): self.schedo = self.sched(learn.opt)
+        if isinstance(self.schedo, torch.optim.lr_scheduler.ReduceLROnPlateau): raise TypeError('ReduceLROnPlateau asks for a number at each step: step it in a callback of your own')
     def _step(self, learn):
         if not learn.training: return
         if self.schedo.last_epoch < getattr(self.schedo, 'total_steps', math.inf)-1: self.schedo.step()
-    def state_dict(self): "The scheduler's numbers"; return {k:v for k,v in self.schedo.state_dict().items() if isinstance(v, (int,float,list,str,bool))}
+    def state_dict(self): "The scheduler's numbers"; return {k:v for k,v in self.schedo.state_dict().items() if v is None or isinstance(v, (int,float,list,str,bool))}
     def load_state_dict(self, d): "Take the scheduler's numbers back"; self.schedo.load_state_dict(d)
 
 class BatchSchedCB(BaseSchedCB):
@@ -670,18 +684,21 @@ class RecorderCB(HasLearnCB):
         "Record"
         if not learn.training: return
         for k,f in self.d.items(): self.recs[k].append(f(self))
-    def plot(self, **kw):
-        "A chart for each record"
-        import matplotlib.pyplot as plt
-        for k,v in self.recs.items():
-            ax = plt.subplots(**{'figsize':(4,2.2), **kw})[1]
-            ax.plot(v); ax.set(xlabel='batch', ylabel=k)
     def state_dict(self): "The records"; return {k:list(v) for k,v in self.recs.items()}
     def load_state_dict(self, d): "Take the records back"; self.recs = {k:list(v) for k,v in d.items()}
 
+# %% ../nbs/02_learner.ipynb #5e0f92a4
+@patch
+def plot(self:RecorderCB, **kw):
+    "A chart for each record"
+    import matplotlib.pyplot as plt
+    for k,v in self.recs.items():
+        ax = plt.subplots(**{'figsize':(4,2.2), **kw})[1]
+        ax.plot(v); ax.set(xlabel='batch', ylabel=k)
+
 # %% ../nbs/02_learner.ipynb #3f63551d
 class LRFinderCB(Callback):
-    "Multiply the rate by `gamma` after each batch until the loss is `max_mult` times the least one or not finite, or the rate above `max_lr`"
+    "Multiply the rate by `gamma` after each batch until the loss is `max_mult` times the least one (below zero: as far above it) or not finite, or the rate above `max_lr`"
     order = 40
     def __init__(self,
         gamma:float=1.3, # Factor a batch, above 1
@@ -694,7 +711,7 @@ class LRFinderCB(Callback):
         if not learn.training: raise CancelEpochException()
         self.losses.append(float(learn.ranks.mean(learn.loss.detach())[0]))
         self.lrs.append(learn.opt.param_groups[0]['lr'])
-        if not math.isfinite(self.losses[-1]) or self.losses[-1] > min(self.losses)*self.max_mult: raise CancelFitException()
+        if not math.isfinite(self.losses[-1]) or self.losses[-1]-(least := min(self.losses)) > abs(least)*(self.max_mult-1): raise CancelFitException()
         for pg in learn.opt.param_groups: pg['lr'] *= self.gamma
         if learn.opt.param_groups[0]['lr'] > self.max_lr: raise CancelFitException()
 
@@ -944,10 +961,14 @@ class ActivationStats(HooksCallback):
         mod_filter=noop # Takes a module of the model, says whether to watch it
     ): super().__init__(append_stats, mod_filter)
 
+    def _seen(self):
+        "The hooks of the modules that have recorded something"
+        if hooks := [h for h in self if any(getattr(h, 'stats', ()))]: return hooks
+        raise ValueError('no activations were recorded: fit first, and check that mod_filter lets some modules through')
+
     def _charts(self, figsize, ylabel):
-        "An axes and a hook for each module that has recorded something"
-        hooks = [h for h in self if any(getattr(h, 'stats', ()))]
-        if not hooks: raise ValueError('no activations were recorded: fit first, and check that mod_filter lets some modules through')
+        "An axes and a hook for each of them"
+        hooks = self._seen()
         axs = get_grid(len(hooks), figsize=figsize, layout='constrained', sharex=True, sharey=True)[1].flat
         for ax,h in zip(axs, hooks):
             ax.set(title=h.name, xlabel='batch', ylabel=ylabel)
@@ -980,9 +1001,10 @@ def plot_stats(self:ActivationStats,
 ):
     "Means and standard deviations of the activations, a line for each module"
     import matplotlib.pyplot as plt
+    hooks = self._seen()
     axs = plt.subplots(1, 2, figsize=figsize, layout='constrained')[1]
     for ax,i,what in zip(axs, (0,1), ('mean','standard deviation')):
-        for h in self: ax.plot(torch.stack(h.stats[i]), label=h.name)
+        for h in hooks: ax.plot(torch.stack(h.stats[i]), label=h.name)
         ax.set(xlabel='batch', ylabel=f'{what} of activations')
     ax.legend(fontsize='small')
 
@@ -1155,7 +1177,7 @@ class EMACB(Callback):
     "Keep an exponential moving average of the weights as `ema_model`, and evaluate with it"
     order,skip_lr_find = DeviceCB.order+5,True
     def __init__(self,
-        decay:float=0.999, # Share of the average that stays at each step, 0 to 1
+        decay:float=0.999, # Share of the average that stays at each step, 0 to 1; less in the first steps, (1+n)/(10+n)
         valid:bool=True # Evaluate with the average?
     ): self.decay,self.valid,self.avg,self.raw = decay,valid,None,None
 
@@ -1166,6 +1188,7 @@ class EMACB(Callback):
     @property
     def ema_model(self)->nn.Module:
         "The averaged model, in evaluation mode"
+        if self.avg is None: raise AttributeError('there is no average yet: fit first')
         return self.avg.module
 
 # %% ../nbs/02_learner.ipynb #a0cc865c
@@ -1201,7 +1224,7 @@ def save_atomic(
     path # Where to
 ):
     "Save with `torch.save` so that `path` is at every moment either the old file or the whole new one"
-    with whole_file(path) as part:
+    with whole_file(Path(path).expanduser()) as part:
         try:
             with part.open('wb') as f: torch.save(obj, f)
         except RuntimeError as e: raise e.__context__ if isinstance(e.__context__, OSError) else e # PyTorch hides a full disc behind a failed check of its own
@@ -1211,8 +1234,8 @@ class CheckpointError(ValueError): "A checkpoint that can't be read or does not 
 def load_checkpoint(
     path # A file from `CheckpointCB`
 )->dict: # Its content
-    "Load tensors and plain values from `path`, never code; raises CheckpointError that names the file"
-    with open(path, 'rb') as f:
+    "Load tensors and plain values from `path`, never code; raises CheckpointError that names the file, FileNotFoundError if there is none"
+    with Path(path).expanduser().open('rb') as f:
         try: d = torch.load(f, map_location='cpu', weights_only=True)
         except Exception as e: raise CheckpointError(f'{path} is not a readable checkpoint ({" ".join(str(e).split())[:90] or type(e).__name__})') from None
     if not isinstance(d, dict) or d.get('format') != 'lesson20': raise CheckpointError(f'{path} is not a checkpoint of CheckpointCB')
@@ -1257,7 +1280,7 @@ class CheckpointCB(Callback):
         resume:bool=True # Go on from `path` if it is there?
     ):
         if every<1: raise ValueError(f'every is the number of batches between two checkpoints, at least 1, not {every}')
-        self.path,self.every,self.resume,self._at = Path(path),every,resume,None
+        self.path,self.every,self.resume,self._at = Path(path).expanduser(),every,resume,None
     def _members(self, learn):
         return {f'{i}.{type(cb).__name__}':cb for i,cb in enumerate(c for c in sorted(learn.cbs, key=attrgetter('order')) if hasattr(c,'state_dict'))}
 

@@ -66,7 +66,7 @@ def _hwc(im):
 
 # %% ../nbs/00_show.ipynb #cbaad225
 def show_image(
-    im, # (c,h,w), (h,w,c) or (h,w): tensor on any device, array or PIL image; floats in 0..1 or integers in 0..255
+    im, # (c,h,w), (h,w,c) or (h,w): tensor on any device, array or PIL image; floats in 0..1, integers in 0..255, or 16 bits
     ax=None, # matplotlib axes to draw on; a new figure if None
     figsize:tuple=None, # width and height in inches of a new figure
     title:str=None, # text above the picture
@@ -76,7 +76,7 @@ def show_image(
     "Draw one image"
     import matplotlib.pyplot as plt
     im = _hwc(im)
-    if im.ndim == 3: im = im.clip(0, 1 if im.dtype.kind == 'f' else 255)
+    if im.ndim == 3: im = (im//257 if im.dtype == np.uint16 else im).clip(0, 1 if im.dtype.kind == 'f' else 255)
     if ax is None: _, ax = plt.subplots(figsize=figsize)
     ax.imshow(im, **kw)
     if title is not None: ax.set_title(title)
