@@ -652,6 +652,7 @@ class BaseSchedCB(Callback):
     def state_dict(self): "The scheduler's numbers"; return {k:v for k,v in self.schedo.state_dict().items() if v is None or isinstance(v, (int,float,list,str,bool))}
     def load_state_dict(self, d): "Take the scheduler's numbers back"; self.schedo.load_state_dict(d)
 
+# %% ../nbs/02_learner.ipynb #e6b7d210
 class BatchSchedCB(BaseSchedCB):
     "Step the schedule after each batch whose optimiser step was made"
     def after_batch(self, learn):

@@ -43,7 +43,7 @@ def environment(folder, more=()):
     for d in required([*needs, 'ipykernel', 'nbclient', 'datasets', *more]):
         for top in {f.parts[0] for f in d.files} - {'..', '__pycache__'}:
             if not (site/top).exists(): (site/top).symlink_to(d.locate_file(top))
-    if 'nbconvert' in more: # its templates
+    if any(o.startswith('nbconvert') for o in more): # its templates
         (folder/'share'/'jupyter').mkdir(parents=True, exist_ok=True)
         (folder/'share'/'jupyter'/'nbconvert').symlink_to(Path(sys.prefix)/'share'/'jupyter'/'nbconvert')
     return folder/'bin'/'python'
@@ -136,7 +136,7 @@ def run(tmp, files, wheel, setting, more=()):
 
 def main(names, wheel, setting):
     "Run the notebooks, those that need more than the package in an environment of their own; whether one failed"
-    from lesson20.docs import first_cell
+    from lesson20.docs import _extras, first_cell
     from nbdev.config import get_config
     every = sorted(get_config(root).nbs_path.glob('*.ipynb'))
     if unknown := [o for o in names if not any(o in (p.stem, p.name[:2]) for p in every)]: sys.exit(f"no notebook is called {', '.join(unknown)}")
@@ -145,7 +145,7 @@ def main(names, wheel, setting):
     with tempfile.TemporaryDirectory() as d:
         d = Path(d)
         wheel = wheel or build(d/'build')
-        failed = sum(run(d/str(i), o, wheel, setting, ['nbdev', 'nbconvert', 'latex2mathml', 'hypothesis']*i) for i, o in enumerate(groups) if o)
+        failed = sum(run(d/str(i), o, wheel, setting, sum(_extras.values(), [])*i) for i, o in enumerate(groups) if o)
     print(f'{len(files)-failed} passed, {failed} failed')
     return bool(failed)
 
